@@ -1,0 +1,29 @@
+"""What can go wrong, in words for the person at the command line.
+
+Each message says what was received, what was expected and how to mend it; `cli.py` prints it
+as one line and exits with 1.
+"""
+
+
+class MaskDetectorError(Exception):
+    """Anything the user can mend; the command line prints it without a traceback."""
+
+
+class UnreadableImageError(MaskDetectorError):
+    """A file that holds no picture we can decode."""
+
+
+class DatasetError(MaskDetectorError):
+    """A folder of photos from which no classifier can be trained."""
+
+
+class ModelError(MaskDetectorError):
+    """A model file that is missing, damaged, or does not say what its outputs mean."""
+
+
+class SourceError(MaskDetectorError):
+    """A camera, video or picture that gives no frame."""
+
+
+class AssetError(MaskDetectorError):
+    """A file that must be fetched once (detector weights, data set) and could not be."""

@@ -1,0 +1,96 @@
+"""Decode any picture, cut faces out of it, and bring crops to the model's size.
+
+Training and run time both go through these three functions, so a face looks the same to the
+model in both.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mask_detector.errors import UnreadableImageError
+from mask_detector.types import FaceBox
+
+
+def read_image(path: Path | str) -> np.ndarray:
+    """Decode a picture file by its content, whatever its suffix.
+
+    EXIF rotation is applied, transparency is laid over white, grey becomes three equal
+    channels, 16 bits per channel are scaled to 8, and of an animation the first frame is taken.
+
+    Returns:
+        `(h, w, 3)` uint8 RGB.
+
+    Raises:
+        UnreadableImageError: no picture, a damaged one, or a kind that Pillow does not know.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.asarray(_to_rgb(_upright(image)))
+    except FileNotFoundError as error:
+        raise UnreadableImageError(f"no such picture: {path}") from error
+    except UnidentifiedImageError as error:
+        raise UnreadableImageError(f"not a picture: {path}") from error
+    except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
+        raise UnreadableImageError(f"damaged picture: {path} ({error})") from error
+    except Exception as error:  # Pillow's readers raise struct.error, IndexError and more
+        raise UnreadableImageError(f"damaged picture: {path} ({error!r})") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    image.load()  # what is wrong with the pixels themselves shows here
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # a broken EXIF block says nothing about the pixels
+        return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        image = Image.fromarray(_deep_grey_to_8_bit(np.asarray(image)))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def _deep_grey_to_8_bit(grey: np.ndarray) -> np.ndarray:
+    """Scale 16-bit, 32-bit or float grey by the range its values use: 0-1, 0-255 or 0-65535."""
+    values = np.nan_to_num(grey.astype(np.float64))
+    top = values.max(initial=0.0)
+    if np.issubdtype(grey.dtype, np.floating) and top <= 1.0:
+        values = values * 255.0
+    elif top > 255.0 or (grey.dtype.kind == "u" and grey.dtype.itemsize == 2):
+        values = values / 257.0
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def crop_face(image: np.ndarray, box: FaceBox, margin: float) -> np.ndarray:
+    """Cut a face out with some of its surroundings, as far as the picture reaches.
+
+    Args:
+        image: `(h, w, 3)`, either channel order.
+        box: the face.
+        margin: how far to go beyond the box on each side, as a fraction of its width (left
+            and right) and height (top and bottom).
+
+    Returns:
+        A view `(h', w', 3)` of the picture, at least one pixel each way.
+    """
+    height, width = image.shape[:2]
+    across, down = round(box.width * margin), round(box.height * margin)
+    left, right = max(0, box.left - across), min(width, box.right + across)
+    top, bottom = max(0, box.top - down), min(height, box.bottom + down)
+    return image[top:bottom, left:right]
+
+
+def fit(image: np.ndarray, size: int) -> np.ndarray:
+    """Stretch a picture to `(size, size, 3)`, averaging when it shrinks so that nothing aliases."""
+    shrinks = image.shape[0] > size or image.shape[1] > size
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, (size, size), interpolation=interpolation)

@@ -1,0 +1,50 @@
+"""What the name of a class means: mask worn, worn wrongly, missing, or something else.
+
+Data sets call the same thing `with_mask`, `WithMask`, `mask` or `masked`. Names that speak of
+no mask at all (`def_front`, `ok_front`) keep their own meaning and their own words.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+
+class Meaning(Enum):
+    """What a verdict says about the mask."""
+
+    COMPLIANT = "Mask"
+    WRONG = "Mask worn wrongly"
+    MISSING = "No Mask"
+    OTHER = ""
+
+
+# Words that settle the meaning by themselves, then words that need "mask" beside them.
+_WRONG = re.compile(
+    r"incorrect|improper|wrong|imfd|under_?nose|nose_?out|(^|_)chin(_|$)|badly|"
+    r"(^|_)not_(\w+_)?(correct|proper)"
+)
+_COMPLIANT_SET = re.compile(r"cmfd")  # MaskedFace-Net's name for "correctly masked"
+_MASK = re.compile(r"mask")
+_MISSING = re.compile(
+    r"without|(^|_)(no|non|not|off|bare|missing|un|wo|free)(_|$)|"
+    r"(no|non|not|un)mask|mask(less|off|free)"
+)
+
+
+def meaning_of(class_name: str) -> Meaning:
+    """Recognise a class by its folder's name, whatever its spelling."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name)  # WithMask -> With_Mask
+    words = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
+    if _WRONG.search(words):
+        return Meaning.WRONG
+    if _COMPLIANT_SET.search(words):
+        return Meaning.COMPLIANT
+    if not _MASK.search(words):
+        return Meaning.OTHER
+    return Meaning.MISSING if _MISSING.search(words) else Meaning.COMPLIANT
+
+
+def display_name(class_name: str) -> str:
+    """The words shown to people: `Mask`, `No Mask`, `Mask worn wrongly`, or the name itself."""
+    return meaning_of(class_name).value or class_name

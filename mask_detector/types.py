@@ -1,0 +1,126 @@
+"""What flows through the program: small frozen records, numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# How much of its surroundings a face keeps when it is cut out, as a fraction of the box per
+# side. Photos in public mask sets show about this much around the face; a model trained on
+# them calls a quarter of all masked street faces bare when it is fed the tight box.
+DEFAULT_CROP_MARGIN = 0.3
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled photo.
+
+    `group` numbers the cluster of duplicates, augmented copies or photos of one person that it
+    belongs to: a group is never torn apart by a split.
+    """
+
+    path: Path
+    label: int
+    group: int
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model file says about itself; it travels inside the file (see `model_file.py`)."""
+
+    class_names: tuple[str, ...]  # in the order of the model's outputs
+    image_size: int  # side of the square input in pixels
+    architecture: str = "unknown"
+    crop_margin: float = DEFAULT_CROP_MARGIN  # fraction of the face box, per side
+    temperature: float = 1.0  # logits are divided by it; 1 = as trained
+    thresholds: dict[str, float] = field(default_factory=dict)
+    training_data: dict[str, Any] = field(default_factory=dict)  # fingerprint, counts
+    training_options: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)  # the test split's Report
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelCard:
+        """Read a card; fields that a later version added are ignored."""
+        known = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
+        known["class_names"] = tuple(known["class_names"])
+        return cls(**known)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a source."""
+
+    image: np.ndarray  # (h, w, 3) uint8 BGR
+    index: int
+    time_s: float  # since the source began; for a file the file's clock
+    source: str
+    is_still: bool = False  # a photo: a window waits for a key before the next
+
+
+@dataclass(frozen=True)
+class FaceBox:
+    """Where a face is, in pixels of the picture it was found in; right and bottom exclusive."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    score: float  # how sure the detector is that this is a face, 0-1
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face and what the classifier says about it."""
+
+    box: FaceBox
+    probabilities: tuple[float, ...]  # one per class, in the order of class_names
+    class_names: tuple[str, ...]
+    track_id: int | None = None
+
+    @property
+    def label(self) -> str:
+        return self.class_names[int(np.argmax(self.probabilities))]
+
+    @property
+    def confidence(self) -> float:
+        return max(self.probabilities)
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """Precision, recall and F1 of one class, and how many photos of it were judged."""
+
+    precision: float
+    recall: float
+    f1: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """How right a classifier is on labelled photos."""
+
+    class_names: tuple[str, ...]
+    confusion_matrix: tuple[tuple[int, ...], ...]  # [true class][predicted class]
+    per_class: dict[str, ClassScore]
+    accuracy: float
+    calibration_error: float  # expected calibration error, 0-1
+    n: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
