@@ -1,0 +1,242 @@
+"""Look at a data set before training: what is there, what is broken, what leaks.
+
+Use:
+    audit = audit_dataset(Path("dataset"))
+    print(audit_text(audit))
+    splits = split_samples(audit, seed=42)  # {"train": [Sample, ...], "val": ..., "test": ...}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from tqdm import tqdm
+
+from mask_detector.dataset import ListedPhoto, Listing, augmented_from, person_of, scan
+from mask_detector.errors import DatasetError, UnreadableImageError
+from mask_detector.fingerprints import Fingerprint, fingerprint, near_duplicates
+from mask_detector.splitting import split_by_group
+from mask_detector.types import Sample
+
+SMALLEST_SIDE = 16  # pixels; less shows no mask even to a person
+LEAST_CONTRAST = 2.0  # of 255; below it the picture is one colour
+SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A usable photo of the data set."""
+
+    listed: ListedPhoto
+    fingerprint: Fingerprint
+    group: int  # see `types.Sample`
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Everything found; `photos` are those that training uses."""
+
+    root: Path
+    class_names: tuple[str, ...]
+    is_split: bool
+    photos: tuple[Photo, ...]
+    skipped: tuple[tuple[Path, str], ...]  # file, reason
+    copies: tuple[Path, ...]  # byte-for-byte the same as a photo kept; used once
+    contradictions: tuple[tuple[Path, ...], ...]  # the same file in several classes; unused
+    near_clusters: tuple[tuple[int, ...], ...]  # indices into photos
+    people: dict[str, int]  # person named by files -> photos
+    augmented_count: int
+
+    @property
+    def near_contradictions(self) -> tuple[tuple[int, ...], ...]:
+        """Clusters of look-alikes with several labels: a wrong label, or a mask drawn on."""
+        return self._clusters_with_several(lambda photo: photo.listed.class_name)
+
+    @property
+    def leaks(self) -> tuple[tuple[int, ...], ...]:
+        """Clusters of look-alikes that the given splits tear apart."""
+        return self._clusters_with_several(lambda photo: photo.listed.split)
+
+    def _clusters_with_several(self, key: Callable[[Photo], Any]) -> tuple[tuple[int, ...], ...]:
+        return tuple(c for c in self.near_clusters if len({key(self.photos[i]) for i in c}) > 1)
+
+    @property
+    def people_across_splits(self) -> tuple[str, ...]:
+        """People named by files whom the given splits show on several sides."""
+        splits_of: dict[str, set[str | None]] = defaultdict(set)
+        for photo in self.photos:
+            person = person_of(photo.listed.path)
+            if person:
+                splits_of[person].add(photo.listed.split)
+        return tuple(sorted(person for person, splits in splits_of.items() if len(splits) > 1))
+
+    @property
+    def data_fingerprint(self) -> str:
+        """SHA-256 over the names, classes and bytes of all usable photos."""
+        lines = sorted(
+            f"{os.fsencode(p.listed.path.relative_to(self.root)).hex()} {p.fingerprint.file_hash}"
+            for p in self.photos
+        )
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def audit_dataset(root: Path, *, show_progress: bool = True) -> Audit:
+    """Open every photo below `root` and find copies, leaks and broken files.
+
+    Raises:
+        DatasetError: no data set there, or a class in which not one photo is usable.
+    """
+    listing = scan(root)
+    usable, skipped = _open_all(listing, show_progress)
+    usable, copies, contradictions = _drop_exact_copies(usable)
+    present = {(listed.class_name, listed.split) for listed, _ in usable}
+    for listed in listing.photos:
+        if (listed.class_name, listed.split) not in present:
+            place = f"the {listed.split} split of {root}" if listed.split else root
+            raise DatasetError(f"class {listed.class_name} in {place} has not one usable photo")
+    near_pairs = near_duplicates([print_ for _, print_ in usable])
+    people = [person_of(listed.path) for listed, _ in usable]
+    groups = _components(len(usable), [*near_pairs.tolist(), *_name_pairs(usable, people)])
+    return Audit(
+        root=root,
+        class_names=listing.class_names,
+        is_split=listing.is_split,
+        photos=tuple(
+            Photo(listed, print_, int(group))
+            for (listed, print_), group in zip(usable, groups, strict=True)
+        ),
+        skipped=tuple(skipped),
+        copies=tuple(copies),
+        contradictions=tuple(contradictions),
+        near_clusters=_clusters(_components(len(usable), near_pairs.tolist())),
+        people=dict(Counter(filter(None, people)).most_common()),
+        augmented_count=sum(augmented_from(listed.path) is not None for listed, _ in usable),
+    )
+
+
+_Usable = list[tuple[ListedPhoto, Fingerprint]]
+
+
+def _open_all(listing: Listing, show_progress: bool) -> tuple[_Usable, list[tuple[Path, str]]]:
+    def look(listed: ListedPhoto) -> Fingerprint | str:
+        try:
+            found = fingerprint(listed.path)
+        except UnreadableImageError as error:
+            return str(error).split(":")[0]
+        if min(found.width, found.height) < SMALLEST_SIDE:
+            return f"too small ({found.width}x{found.height}, at least {SMALLEST_SIDE})"
+        if found.contrast < LEAST_CONTRAST:
+            return "a single colour"
+        return found
+
+    usable: _Usable = []
+    skipped = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without the GIL
+        results = tqdm(
+            pool.map(look, listing.photos),
+            total=len(listing.photos),
+            desc="looking at photos",
+            unit="photo",
+            disable=None if show_progress else True,
+        )
+        for listed, found in zip(listing.photos, results, strict=True):
+            if isinstance(found, str):
+                skipped.append((listed.path, found))
+            else:
+                usable.append((listed, found))
+    return usable, skipped
+
+
+def _drop_exact_copies(usable: _Usable) -> tuple[_Usable, list[Path], list[tuple[Path, ...]]]:
+    """Keep one of each file per class and split; drop files that two classes both claim."""
+    by_hash: dict[str, _Usable] = defaultdict(list)
+    for item in usable:
+        by_hash[item[1].file_hash].append(item)
+    kept, copies, contradictions = [], [], []
+    for items in by_hash.values():
+        if len({listed.class_name for listed, _ in items}) > 1:
+            contradictions.append(tuple(listed.path for listed, _ in items))
+            continue
+        first_of: dict[str | None, ListedPhoto] = {}
+        for listed, print_ in items:
+            if listed.split in first_of:
+                copies.append(listed.path)
+            else:
+                first_of[listed.split] = listed
+                kept.append((listed, print_))
+    return sorted(kept, key=lambda item: item[0].path), copies, contradictions
+
+
+def _name_pairs(usable: _Usable, people: list[str | None]) -> Iterable[tuple[int, int]]:
+    """Link photos whose names say that they show one person or come from one photo."""
+    sources = [augmented_from(listed.path) for listed, _ in usable]
+    stems_with_copies = set(filter(None, sources))
+    first_with: dict[tuple[str, ...], int] = {}
+    for index, ((listed, _), person) in enumerate(zip(usable, people, strict=True)):
+        stem = listed.path.stem if sources[index] is None else sources[index]
+        keys = []
+        if stem == "":  # augmented, but nothing says from what: all such stay together
+            keys.append(("augmented",))
+        elif stem in stems_with_copies:
+            keys.append(("stem", listed.class_name, stem))
+        if person:
+            keys.append(("person", person))
+        for key in keys:
+            yield first_with.setdefault(key, index), index
+
+
+def _components(count: int, pairs: list) -> np.ndarray:
+    """Number the connected components of `count` photos linked by pairs of indices."""
+    links = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(links), bool), (links[:, 0], links[:, 1])), (count, count))
+    return connected_components(graph, directed=False)[1]
+
+
+def _clusters(components: np.ndarray) -> tuple[tuple[int, ...], ...]:
+    members: dict[int, list[int]] = defaultdict(list)
+    for index, component in enumerate(components.tolist()):
+        members[component].append(index)
+    return tuple(tuple(indices) for indices in members.values() if len(indices) > 1)
+
+
+def split_samples(audit: Audit, seed: int) -> dict[str, list[Sample]]:
+    """Give every usable photo to train, val or test.
+
+    Given splits are kept, except that train gives up photos which val or test also shows; what
+    is missing (val, test or both) is taken from train. No group is ever on two sides of a split
+    made here.
+    """
+    labels = {name: index for index, name in enumerate(audit.class_names)}
+    samples: dict[str | None, list[Sample]] = defaultdict(list)
+    for photo in audit.photos:
+        sample = Sample(photo.listed.path, labels[photo.listed.class_name], photo.group)
+        samples[photo.listed.split].append(sample)
+    if not audit.is_split:
+        return split_by_group(samples[None], audit.class_names, SHARES, seed)
+    held_out = {split: samples[split] for split in ("val", "test") if samples[split]}
+    torn = _torn_from_train(audit)
+    train = [s for s in samples["train"] if s.path not in torn]
+    shares = {split: part for split, part in SHARES.items() if split not in held_out}
+    whole = sum(shares.values())
+    shares = {split: part / whole for split, part in shares.items()}
+    return {**split_by_group(train, audit.class_names, shares, seed), **held_out}
+
+
+def _torn_from_train(audit: Audit) -> set[Path]:
+    """Train photos that look like one in val or test, by fingerprint alone."""
+    return {
+        audit.photos[i].listed.path
+        for cluster in audit.leaks
+        for i in cluster
+        if audit.photos[i].listed.split == "train"
+    }

@@ -1,0 +1,171 @@
+"""Read the layout of a folder of photos: classes, given splits, and what the names tell.
+
+Two layouts are known: `root/<class>/...` and `root/{train,val,test}/<class>/...`. Only names are
+read here; `audit.py` opens the files.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mask_detector.errors import DatasetError
+
+SPLITS = ("train", "val", "test")
+_SPLIT_NAMES = {
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+_NOT_PHOTOS = {"thumbs.db", "desktop.ini", "readme.md", "readme.txt", "license", "license.txt"}
+
+
+@dataclass(frozen=True)
+class ListedPhoto:
+    """A file in a class folder; nothing says yet that it can be decoded."""
+
+    path: Path
+    class_name: str
+    split: str | None  # a key of SPLITS where the folders give one
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a data set's folders hold, in a fixed order."""
+
+    root: Path
+    class_names: tuple[str, ...]  # sorted; the order of the model's outputs
+    photos: tuple[ListedPhoto, ...]
+
+    @property
+    def is_split(self) -> bool:
+        return any(photo.split for photo in self.photos)
+
+
+def scan(root: Path) -> Listing:
+    """List the photos below `root` with their classes.
+
+    Raises:
+        DatasetError: no such folder, fewer than two classes, or a class without files.
+    """
+    if not root.is_dir():
+        raise DatasetError(
+            f"no data set at {root}: expected a folder with one folder of photos per class, "
+            f"such as {root}/with_mask and {root}/without_mask"
+        )
+    children = _folders(root)
+    given = [child for child in children if child.name.lower() in _SPLIT_NAMES]
+    if given and len(given) < len(children):
+        others = ", ".join(child.name for child in children if child not in given)
+        raise DatasetError(
+            f"{root} mixes split folders ({', '.join(c.name for c in given)}) with others "
+            f"({others}); expected either train/val/test folders or class folders"
+        )
+    photos: list[ListedPhoto] = []
+    for parent in given or [root]:
+        split = _SPLIT_NAMES[parent.name.lower()] if given else None
+        for folder in _folders(parent):
+            photos += [ListedPhoto(path, folder.name, split) for path in _files(folder)]
+    listing = Listing(root, tuple(sorted({photo.class_name for photo in photos})), tuple(photos))
+    _check(listing, [folder.name for parent in given or [root] for folder in _folders(parent)])
+    return listing
+
+
+def _check(listing: Listing, folder_names: list[str]) -> None:
+    empty = sorted(set(folder_names) - set(listing.class_names))
+    if len(listing.class_names) < 2 or empty:
+        found = ", ".join(listing.class_names) or "none"
+        raise DatasetError(
+            f"{listing.root} has photos of these classes: {found}"
+            + (f"; these folders hold no file: {', '.join(empty)}" if empty else "")
+            + "; expected at least two folders, each with photos of one class"
+        )
+    splits = {photo.split for photo in listing.photos}
+    if listing.is_split and "train" not in splits:
+        raise DatasetError(
+            f"{listing.root} has {', '.join(sorted(filter(None, splits)))} but no train folder; "
+            f"expected {listing.root}/train/<class>/..."
+        )
+    for split in sorted(filter(None, splits)):
+        present = {photo.class_name for photo in listing.photos if photo.split == split}
+        missing = sorted(set(listing.class_names) - present)
+        if missing:
+            raise DatasetError(
+                f"{listing.root}/{split} has no photos of {', '.join(missing)}; "
+                f"expected every class in every split, spelled alike"
+            )
+
+
+def _folders(parent: Path) -> list[Path]:
+    return sorted(c for c in parent.iterdir() if c.is_dir() and not c.name.startswith((".", "__")))
+
+
+def _files(folder: Path) -> list[Path]:
+    found = []
+    seen = set()  # a link to a folder above would lead round for ever
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(f for f in folders if not f.startswith((".", "__")))
+        for name in sorted(names):
+            if not name.startswith(".") and name.lower() not in _NOT_PHOTOS:
+                found.append(Path(parent) / name)
+    return found
+
+
+# `0_0_anhu_0123.jpg` (RMFD, AFDB) and `Aaron_Eckhart_0001.jpg` (LFW) name the person.
+_PERSON = (
+    re.compile(r"^\d+_\d+_(?P<person>[a-z][a-z-]{2,})_\d+", re.IGNORECASE),
+    re.compile(
+        r"^(?P<person>[A-Z][A-Za-z.'-]*(?:_(?:[A-Z][A-Za-z.'-]*|al-\w+|al|bin|da|de|del|den|der|di|"
+        r"dos|du|el|la|le|of|van|von|y))+)_\d{4}$"
+    ),
+)
+_NOT_PEOPLE = re.compile(
+    r"(?:^|[_-])(?:(?:un|no|with|without)?mask(?:s|ed)?|images?|img|photos?|pictures?|faces?|"
+    r"screenshots?|copy|main|frames?|aug(?:mented)?)(?:$|[_-])",
+    re.I,
+)
+_AUGMENTED_WORD = (
+    r"(?:aug(?:mented|mentation)?|flip(?:ped)?|mirror(?:ed)?|rot(?:ated?|ation)?\d*|"
+    r"nois[ey]|blur(?:red)?|zoom(?:ed)?|shear(?:ed)?)"
+)
+_AUGMENTED_SUFFIX = re.compile(rf"^(?P<stem>.+?)[ _.-]+{_AUGMENTED_WORD}[ _.-]*\d*$", re.I)
+_AUGMENTED_PREFIX = re.compile(rf"^{_AUGMENTED_WORD}[ _.-]+(?P<stem>.+)$", re.I)
+_ROBOFLOW_COPY = re.compile(r"^(?P<stem>.+)\.rf\.[0-9a-f]{16,}$", re.I)
+
+
+def person_of(path: Path) -> str | None:
+    """The person a file name identifies, or None where it names nobody."""
+    for pattern in _PERSON:
+        match = pattern.match(path.stem)
+        if match and not _NOT_PEOPLE.search(match["person"]):
+            return match["person"].lower()
+    return None
+
+
+def augmented_from(path: Path) -> str | None:
+    """The stem of the photo that an augmented copy was made from.
+
+    Returns:
+        None for a file that does not call itself augmented; an empty string for one that does
+        but does not say what it was made from (`augmented_image_297.jpg`).
+    """
+    source, stem = None, path.stem
+    while stem:  # copies of copies: `photo12_aug3_flip`
+        for pattern in (_ROBOFLOW_COPY, _AUGMENTED_SUFFIX, _AUGMENTED_PREFIX):
+            match = pattern.match(stem)
+            if match:
+                break
+        else:
+            return source
+        source = stem = match["stem"]
+        is_number_only = not re.sub(r"image|img|photo|picture|[\d _.()-]", "", stem, flags=re.I)
+        if is_number_only and pattern is _AUGMENTED_PREFIX:
+            return ""
+    return source
