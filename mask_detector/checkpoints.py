@@ -1,0 +1,134 @@
+"""What a training leaves on disk after each epoch, so that a killed one can go on.
+
+A folder holds the last and the best epoch as whole Keras models (weights, optimizer, learning
+rate) and `state.json`, which names them. The JSON is replaced in one step after the models are
+written: whenever the process dies, the folder describes a finished epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from mask_detector.errors import MaskDetectorError
+
+
+class Checkpoints:
+    """The saved state of one training run."""
+
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+        """
+        Args:
+            folder: where to keep the state; created with the first epoch.
+            settings: what the run depends on; a run with other settings cannot go on from here.
+        """
+        self._folder = folder
+        self._state: dict[str, Any] = {
+            "settings": settings,
+            "history": [],  # a row per finished epoch, see `record`
+            "finished_stages": [],
+            "stops_early": False,  # whether the stage in progress is over but for its name
+            "last": None,
+            "best": None,
+        }
+
+    @classmethod
+    def open(cls, folder: Path, settings: dict[str, Any], *, resume: bool) -> Checkpoints:
+        """Continue the run kept in `folder`, or begin a new one.
+
+        A run that is there and not resumed is moved aside, never overwritten.
+
+        Raises:
+            MaskDetectorError: the kept run had other settings, or its files are damaged.
+        """
+        checkpoints = cls(folder, settings)
+        state_file = folder / "state.json"
+        if not state_file.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # killed before its first epoch ended
+            return checkpoints
+        if not resume:
+            aside = folder.with_name(folder.name + ".old")
+            shutil.rmtree(aside, ignore_errors=True)
+            folder.rename(aside)
+            return checkpoints
+        try:
+            state = json.loads(state_file.read_text())
+            kept = state["settings"]
+        except (ValueError, KeyError) as error:
+            raise MaskDetectorError(
+                f"{state_file} is damaged ({error}); delete {folder} and train anew"
+            ) from error
+        settings = json.loads(json.dumps(settings))
+        changed = [k for k in {**kept, **settings} if kept.get(k) != settings.get(k)]
+        if changed:
+            differences = ", ".join(
+                f"{k} was {kept.get(k)}, now {settings.get(k)}" for k in changed
+            )
+            raise MaskDetectorError(
+                f"can't resume the training in {folder}: {differences}; give the options of that "
+                f"run again, or leave out --resume to begin anew"
+            )
+        checkpoints._state = state
+        return checkpoints
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """A row per finished epoch: `stage`, `loss`, `val_loss`, `accuracy`, ..."""
+        return self._state["history"]
+
+    @property
+    def best_model(self) -> Path:
+        return self._folder / self._state["best"]
+
+    @property
+    def last_model(self) -> Path:
+        return self._folder / self._state["last"]
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether the callbacks had asked to stop after the last finished epoch."""
+        return self._state["stops_early"]
+
+    def is_finished(self, stage: str) -> bool:
+        return stage in self._state["finished_stages"]
+
+    def rows_of(self, stage: str) -> list[dict[str, Any]]:
+        return [row for row in self.history if row["stage"] == stage]
+
+    def record(self, row: dict[str, Any], model: Any, *, stops_early: bool) -> None:
+        """Keep a finished epoch.
+
+        Args:
+            row: its figures; `val_loss` decides whether it is the best so far.
+            model: the compiled `keras.Model`, saved whole.
+            stops_early: whether training is to end here.
+        """
+        is_best = all(row["val_loss"] < earlier["val_loss"] for earlier in self.history)
+        name = f"epoch-{len(self.history) + 1:03d}.keras"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        model.save(self._folder / name)
+        self._state["history"].append(row)
+        self._state["last"] = name
+        self._state["stops_early"] = stops_early
+        if is_best:
+            self._state["best"] = name
+        self._write()
+        for file in self._folder.glob("epoch-*.keras"):
+            if file.name not in (self._state["last"], self._state["best"]):
+                file.unlink()
+
+    def finish_stage(self, stage: str) -> None:
+        self._state["finished_stages"].append(stage)
+        self._state["stops_early"] = False
+        self._write()
+
+    def discard(self) -> None:
+        """Remove the folder once the final model is saved."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _write(self) -> None:
+        partial = self._folder / "state.json.part"
+        partial.write_text(json.dumps(self._state, indent=1))
+        partial.replace(self._folder / "state.json")

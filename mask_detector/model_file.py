@@ -1,0 +1,122 @@
+"""Model files that say what they are: the card travels inside.
+
+A `.keras` file is a zip and takes the card as one more entry; an HDF5 file takes it as an
+attribute of its root. Keras itself reads both as before. What a file is, is told by its content:
+an HDF5 model is known under any suffix (`.h5`, `.model`, none).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from mask_detector.errors import ModelError
+from mask_detector.types import ModelCard
+
+CARD_ENTRY = "mask_detector_card.json"
+SUFFIXES = (".keras", ".h5")
+
+
+def kind_of(path: Path) -> str:
+    """Tell the kind of a model by its content: `keras`, `h5` or `saved_model`.
+
+    Raises:
+        ModelError: no such file, or none of these.
+    """
+    if not path.exists():
+        raise ModelError(f"no model at {path}")
+    if path.is_dir():
+        if (path / "saved_model.pb").exists():
+            return "saved_model"
+        raise ModelError(f"{path} is a folder without saved_model.pb; expected a model file")
+    with path.open("rb") as file:
+        head = file.read(256)
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "h5"
+    if head.startswith(b"PK\x03\x04") and zipfile.is_zipfile(path):
+        return "keras"
+    looks_like = _what_it_looks_like(head)
+    raise ModelError(
+        f"{path} is not a model file{looks_like}; expected a .keras file, an HDF5 file (.h5, "
+        f".model) or a SavedModel folder"
+    )
+
+
+def _what_it_looks_like(head: bytes) -> str:
+    if head.lstrip().lower().startswith((b"<!doctype", b"<html")):
+        return " but a web page, as a dead download link gives it"
+    if head.startswith(b"version https://git-lfs"):
+        return " but a Git LFS pointer (run `git lfs pull`)"
+    if head.startswith(b"PK\x03\x04"):
+        return " but a damaged or cut-off zip"
+    return "" if head else " but an empty file"
+
+
+def read_card(path: Path) -> ModelCard | None:
+    """Read the card inside a model file; None for a file that has none.
+
+    Raises:
+        ModelError: no model, or one so damaged that the card can't be read.
+    """
+    try:
+        text = _card_text(path, kind_of(path))
+        return ModelCard.from_dict(json.loads(text)) if text else None
+    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is damaged or cut off ({error}); fetch it anew") from error
+
+
+def _card_text(path: Path, kind: str) -> str | None:
+    if kind == "keras":
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(CARD_ENTRY).decode() if CARD_ENTRY in archive.namelist() else None
+    if kind == "h5":
+        import h5py
+
+        with h5py.File(path, "r") as file:
+            return file.attrs.get(CARD_ENTRY)
+    return None
+
+
+def save_model(model: Any, card: ModelCard, path: Path) -> None:
+    """Write a Keras model and its card as one file, whole or not at all.
+
+    Args:
+        model: a `keras.Model` that takes `(n, size, size, 3)` RGB 0-255 and gives one
+            probability per class.
+        card: what to say about it.
+        path: where to; the suffix `.keras` or `.h5` chooses the format.
+
+    Raises:
+        ModelError: another suffix, or a place that can't be written.
+    """
+    check_suffix(path)
+    partial = path.with_name(f".{path.stem}.part{path.suffix}")
+    text = json.dumps(card.to_dict(), indent=1)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        model.save(partial)
+        if path.suffix == ".h5":
+            import h5py
+
+            with h5py.File(partial, "a") as file:
+                file.attrs[CARD_ENTRY] = text
+        else:
+            with zipfile.ZipFile(partial, "a", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr(CARD_ENTRY, text)
+        partial.replace(path)
+    except OSError as error:
+        raise ModelError(f"{path} can't be written ({error})") from error
+    finally:
+        with contextlib.suppress(OSError):  # a folder that never was holds no part either
+            partial.unlink()
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a model path that Keras could not save to."""
+    if path.suffix not in SUFFIXES:
+        raise ModelError(
+            f"a model can't be saved as {path}: expected a path ending in {' or '.join(SUFFIXES)}"
+        )
