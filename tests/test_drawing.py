@@ -1,0 +1,106 @@
+"""Boxes and captions, judged by the pixels that were drawn."""
+
+import cv2
+import numpy as np
+import pytest
+
+from mask_detector.drawing import caption, colour_of, draw_faces
+from mask_detector.types import Face, FaceBox
+
+GREY = np.full((400, 600, 3), 128, np.uint8)
+BOX = FaceBox(200, 120, 320, 300, 0.9)
+
+
+def face(label, box=BOX, confidence=0.971):
+    return Face(box, (confidence, 1 - confidence), (label, "another"))
+
+
+def frame_pixel(image, box=BOX):
+    """A pixel of the box's left line, far from the caption."""
+    return image[(box.top + box.bottom) // 2, box.left].astype(int)
+
+
+@pytest.mark.parametrize("label", ["with_mask", "WithMask", "masked"])
+def test_a_mask_is_green(label):
+    blue, green, red = frame_pixel(draw_faces(GREY, [face(label)]))
+    assert green > 1.5 * max(blue, red)
+
+
+@pytest.mark.parametrize("label", ["without_mask", "NoMask", "unmasked"])
+def test_a_bare_face_is_red(label):
+    blue, green, red = frame_pixel(draw_faces(GREY, [face(label)]))
+    assert red > 1.5 * max(blue, green)
+
+
+@pytest.mark.parametrize("label", ["mask_weared_incorrect", "incorrect_mask"])
+def test_a_mask_worn_wrongly_is_amber(label):
+    blue, green, red = frame_pixel(draw_faces(GREY, [face(label)]))
+    assert red > green > 1.5 * blue
+
+
+def test_other_classes_have_colours_of_their_own():
+    names = ("cat", "dog", "horse", "with_mask", "without_mask", "incorrect_mask")
+    probabilities = np.eye(len(names))
+    colours = {colour_of(Face(BOX, tuple(row), names)) for row in probabilities}
+    assert len(colours) == len(names)
+
+
+@pytest.mark.parametrize(
+    "label, confidence, words",
+    [
+        ("with_mask", 0.983, "Mask: 98.3%"),
+        ("without_mask", 0.971, "No Mask: 97.1%"),
+        ("incorrect_mask", 1.0, "Mask worn wrongly: 100.0%"),
+        ("cat", 0.5, "cat: 50.0%"),
+    ],
+)
+def test_the_caption_says_verdict_and_confidence(label, confidence, words):
+    assert caption(face(label, confidence=confidence)) == words
+
+
+def test_the_caption_stands_above_the_box_white_on_its_colour():
+    drawn = draw_faces(GREY, [face("with_mask")])
+    above = drawn[BOX.top - 15 : BOX.top - 3, BOX.left : BOX.right].reshape(-1, 3).astype(int)
+    assert (above.min(axis=1) > 200).any()  # letters
+    assert ((above[:, 1] > 150) & (above[:, 2] < 50)).any()  # ground
+    inside = drawn[BOX.top + 10 : BOX.bottom - 10, BOX.left + 10 : BOX.right - 10]
+    assert (inside == 128).all()
+
+
+def test_the_given_picture_is_not_drawn_on():
+    before = GREY.copy()
+    drawn = draw_faces(GREY, [face("with_mask")])
+    np.testing.assert_array_equal(GREY, before)
+    assert (drawn != GREY).any()
+
+
+def test_without_faces_nothing_is_drawn():
+    drawn = draw_faces(GREY, [])
+    np.testing.assert_array_equal(drawn, GREY)
+    assert drawn is not GREY
+
+
+@pytest.mark.parametrize("shape", [(400, 600), (60, 40), (1, 1), (3, 900), (2160, 3840)])
+def test_faces_at_the_edges_stay_in_the_picture(shape):
+    height, width = shape
+    image = np.full((*shape, 3), 128, np.uint8)
+    x, y = max(1, width // 2), max(1, height // 2)
+    boxes = [
+        FaceBox(0, 0, x, y, 0.9),
+        FaceBox(width - x, 0, width, y, 0.9),
+        FaceBox(0, height - y, x, height, 0.9),
+        FaceBox(width - 1, height - 1, width, height, 0.9),
+        FaceBox(0, 0, width, height, 0.9),
+    ]
+    for box in boxes:
+        drawn = draw_faces(image, [face("without_mask", box)])
+        assert drawn.shape == image.shape and (drawn != image).any()
+
+
+@pytest.mark.parametrize("top", [0, 10, 200])
+def test_the_caption_is_whole_wherever_the_box_is(top):
+    box = FaceBox(590, top, 600, top + 100, 0.9)  # at the right edge: the words must move left
+    drawn = draw_faces(GREY, [face("without_mask", box)])
+    letters = np.argwhere(drawn.min(axis=2) > 200)
+    (text_width, _), _ = cv2.getTextSize("No Mask: 97.1%", cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
+    assert np.ptp(letters[:, 1]) > 0.9 * text_width

@@ -1,0 +1,190 @@
+"""Judging crops: our models, other people's, and old ones; the numbers are those of the library
+that wrote the file.
+"""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from mask_detector.errors import ModelError
+from mask_detector.mask_classifiers import load_classifier
+from mask_detector.model_file import save_model
+from mask_detector.types import ModelCard
+
+SIZE = 32
+NAMES = ("with_mask", "without_mask")
+
+# Keras 2 and Keras 3 do not live in one process: this runs alone and leaves files behind.
+KERAS_2 = f"""
+import numpy as np, tf_keras as keras
+keras.utils.set_random_seed(7)
+inputs = keras.Input(({SIZE}, {SIZE}, 3))
+x = keras.layers.Conv2D(8, 3, strides=2, activation="relu")(inputs)
+x = keras.layers.DepthwiseConv2D(3, padding="same")(x)
+x = keras.layers.BatchNormalization()(x)
+x = keras.layers.ReLU(6.0)(x)
+x = keras.layers.GlobalAveragePooling2D()(x)
+model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(x))
+optimizer = keras.optimizers.legacy.Adam(learning_rate=1e-3, decay=1e-4)
+model.compile(optimizer, "binary_crossentropy", metrics=["accuracy"])
+crops = np.load("crops.npy").astype("float32")
+model.fit(crops / 127.5 - 1, np.eye(2)[[0, 1] * 3], epochs=2, verbose=0)
+model.save("old.h5")
+model.save("old_saved_model", save_format="tf")
+np.save("answers_-1_1.npy", model.predict(crops / 127.5 - 1, verbose=0))
+np.save("answers_0_1.npy", model.predict(crops / 255, verbose=0))
+"""
+
+
+def random_crops(count, size=SIZE, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory):
+    """A folder of models that genuine Keras 2 wrote, with its own answers for six crops."""
+    folder = tmp_path_factory.mktemp("old")
+    np.save(folder / "crops.npy", random_crops(6))
+    subprocess.run(
+        [sys.executable, "-c", KERAS_2],
+        cwd=folder,
+        env={"PATH": "", "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        check=True,
+    )
+    return folder
+
+
+def small_network(keras, activation="softmax", outputs=2):
+    keras.utils.set_random_seed(3)
+    layers = [
+        keras.layers.Rescaling(1 / 127.5, offset=-1),
+        keras.layers.Conv2D(6, 3, strides=2, activation="relu"),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dropout(0.5),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(outputs, activation=activation, kernel_initializer="random_normal"),
+    ]
+    return keras.Sequential([keras.Input((SIZE, SIZE, 3)), *layers])
+
+
+@pytest.fixture(scope="module")
+def network(keras):
+    return small_network(keras)
+
+
+@pytest.fixture(scope="module", params=[".keras", ".h5"])
+def saved(request, network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("ours") / f"m{request.param}"
+    save_model(network, ModelCard(class_names=NAMES, image_size=SIZE), path)
+    return path
+
+
+@pytest.mark.parametrize("count", [0, 1, 32, 70])
+def test_any_number_of_crops_is_judged_as_keras_does(saved, network, count):
+    crops = random_crops(count)
+    answers = load_classifier(saved).predict(crops)
+    assert answers.shape == (count, 2) and answers.dtype == np.float32
+    if count:
+        expected = network.predict(crops.astype("float32"), verbose=0)
+        np.testing.assert_allclose(answers, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("names", [NAMES, NAMES[::-1], ("bare", "covered")])
+def test_the_order_of_the_classes_comes_from_the_card(names, network, tmp_path):
+    save_model(network, ModelCard(class_names=names, image_size=SIZE), tmp_path / "m.keras")
+    assert load_classifier(tmp_path / "m.keras").card.class_names == names
+
+
+@pytest.mark.parametrize("name", ["m.model", "m.keras", "m.h5", "m"])
+def test_the_suffix_does_not_matter(saved, network, name, tmp_path):
+    renamed = shutil.copy(saved, tmp_path / name)
+    crops = random_crops(3)
+    expected = network.predict(crops.astype("float32"), verbose=0)
+    np.testing.assert_allclose(load_classifier(renamed).predict(crops), expected, atol=1e-5)
+    assert list(tmp_path.iterdir()) == [renamed]
+
+
+def test_one_sigmoid_is_the_probability_of_the_second_class(keras, tmp_path):
+    model = small_network(keras, "sigmoid", outputs=1)
+    crops = random_crops(5)
+    expected = model.predict(crops.astype("float32"), verbose=0)[:, 0]
+    save_model(model, ModelCard(class_names=NAMES, image_size=SIZE), tmp_path / "m.keras")
+    answers = load_classifier(tmp_path / "m.keras").predict(crops)
+    np.testing.assert_allclose(answers, np.stack([1 - expected, expected], axis=1), atol=1e-5)
+    assert load_classifier(tmp_path / "m.keras").predict(crops[:0]).shape == (0, 2)
+
+
+@pytest.mark.parametrize("name", ["old.h5", "old_saved_model"])
+@pytest.mark.parametrize("low, high", [(-1, 1), (0, 1)])
+def test_an_old_model_gives_the_numbers_keras_2_gave(old, name, low, high):
+    classifier = load_classifier(old / name, class_names=NAMES, input_range=(low, high))
+    expected = np.load(old / f"answers_{low}_{high}.npy")
+    crops = np.load(old / "crops.npy")
+    np.testing.assert_allclose(classifier.predict(crops), expected, atol=1e-5)
+    assert classifier.card.class_names == NAMES and classifier.card.image_size == SIZE
+
+
+def test_an_old_model_is_known_under_the_suffix_tutorials_gave_it(old, tmp_path):
+    path = shutil.copy(old / "old.h5", tmp_path / "mask_detector.model")
+    answers = load_classifier(path, class_names=NAMES).predict(np.load(old / "crops.npy"))
+    np.testing.assert_allclose(answers, np.load(old / "answers_-1_1.npy"), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["old.h5", "old_saved_model"])
+def test_an_old_model_is_refused_without_its_classes(old, name):
+    with pytest.raises(ModelError) as raised:
+        load_classifier(old / name)
+    assert "--classes with_mask,without_mask" in str(raised.value)
+    assert str(old / name) in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["old.h5", "old_saved_model"])
+@pytest.mark.parametrize("names", [("mask",), ("mask", "bare", "wrong")])
+def test_another_number_of_classes_is_refused(old, name, names):
+    with pytest.raises(ModelError, match=f"2 outputs, but --classes names {len(names)}"):
+        load_classifier(old / name, class_names=names)
+
+
+def test_classes_that_contradict_the_card_are_refused(saved):
+    with pytest.raises(ModelError, match="without_mask,with_mask contradicts"):
+        load_classifier(saved, class_names=NAMES[::-1])
+    assert load_classifier(saved, class_names=NAMES).card.class_names == NAMES
+
+
+def test_a_model_that_takes_no_pictures_is_refused(keras, tmp_path):
+    model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(2)])
+    model.save(tmp_path / "m.keras")
+    with pytest.raises(ModelError, match="expected \\(n, size, size, 3\\)"):
+        load_classifier(tmp_path / "m.keras", class_names=NAMES)
+
+
+@pytest.mark.parametrize("is_newer", [False, True])
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_model_that_does_not_load_says_why_in_one_line(
+    suffix, is_newer, network, keras, tmp_path
+):
+    path = tmp_path / f"m{suffix}"
+    versions = {"keras": "99.0.0" if is_newer else keras.__version__}
+    save_model(network, ModelCard(NAMES, SIZE, versions=versions), path)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 4
+    data[middle : middle + len(data) // 3] = bytes(len(data) // 3)
+    path.write_bytes(data)
+    with pytest.raises(ModelError) as raised:
+        load_classifier(path)
+    assert str(path) in str(raised.value) and "\n" not in str(raised.value)
+    # A damaged file is not mended by another Keras; only a newer file is.
+    assert ("pip install -U keras" in str(raised.value)) == is_newer
+
+
+def test_judging_leaves_no_temporary_folder_behind(saved, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    other = shutil.copy(saved, saved.with_name("other.model"))
+    load_classifier(other).predict(random_crops(1))
+    other.unlink()
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]

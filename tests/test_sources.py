@@ -1,0 +1,318 @@
+"""Frames from photos, folders, videos, cameras and addresses; and what each says when it fails."""
+
+import functools
+import http.server
+import itertools
+import logging
+import threading
+
+import cv2
+import numpy as np
+import pytest
+from conftest import textured_photo, write_video
+from PIL import Image
+
+from mask_detector import sources
+from mask_detector.errors import SourceError
+from mask_detector.sources import CaptureSource, open_source
+
+FRAME_COUNT = 40
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """Frames that tell their number by their brightness, 20 a second; its index comes last."""
+    noise = np.random.default_rng(0).integers(0, 60, (120, 160, 3), dtype=np.uint8)
+    frames = [noise + np.uint8(4 * index) for index in range(FRAME_COUNT)]
+    return write_video(tmp_path_factory.mktemp("clip") / "clip.mp4", frames, fps=20)
+
+
+@pytest.fixture(scope="module")
+def streamable_clip(clip):
+    """The same as AVI: the header stands first, so a part of the file can be played."""
+    path = clip.with_suffix(".avi")
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 20, (160, 120))
+    capture = cv2.VideoCapture(str(clip))
+    for _ in range(FRAME_COUNT):
+        writer.write(capture.read()[1])
+    writer.release()
+    capture.release()
+    return path
+
+
+def read_all(text):
+    with open_source(str(text)) as source:
+        return list(source)
+
+
+def test_a_photo_is_one_frame(tmp_path):
+    photo = textured_photo(1)
+    cv2.imwrite(str(tmp_path / "p.png"), photo)
+    (frame,) = read_all(tmp_path / "p.png")
+    np.testing.assert_array_equal(frame.image, photo)
+    assert frame.is_still and frame.index == 0 and frame.source == str(tmp_path / "p.png")
+
+
+def test_a_rotated_photo_stands_upright(tmp_path):
+    upright = textured_photo(2, size=(64, 96))
+    rgb = cv2.cvtColor(upright, cv2.COLOR_BGR2RGB)
+    lying = Image.fromarray(np.ascontiguousarray(np.rot90(rgb)))  # 90 degrees to the left
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn it 90 degrees to the right to see it upright"
+    lying.save(tmp_path / "p.png", exif=exif)
+    (frame,) = read_all(tmp_path / "p.png")
+    np.testing.assert_array_equal(frame.image, upright)
+
+
+def test_a_folder_gives_its_photos_in_order_with_subfolders(tmp_path):
+    names = ("b.png", "a/2.png", "a/1.jpg", "c d/ü.bmp", ".hidden.png", ".cache/x.png")
+    for seed, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(textured_photo(seed)).save(tmp_path / name)
+    frames = read_all(tmp_path)
+    assert [frame.source for frame in frames] == [
+        str(tmp_path / name) for name in ("a/1.jpg", "a/2.png", "b.png", "c d/ü.bmp")
+    ]
+    assert [frame.index for frame in frames] == [0, 1, 2, 3]
+
+
+def test_unreadable_files_of_a_folder_are_named_and_counted(tmp_path, caplog):
+    cv2.imwrite(str(tmp_path / "good.png"), textured_photo(1))
+    cut = (tmp_path / "good.png").read_bytes()[:-300]
+    for name, content in (("cut.png", cut), ("notes.txt", b"hello"), ("zero.jpg", b"")):
+        (tmp_path / name).write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        (frame,) = read_all(tmp_path)
+    assert frame.index == 0 and frame.source.endswith("good.png")
+    for name in ("cut.png", "notes.txt", "zero.jpg"):
+        assert str(tmp_path / name) in caplog.text
+    assert "3 unreadable files skipped" in caplog.text and "good.png" not in caplog.text
+
+
+def test_a_folder_without_one_readable_photo_is_an_error(tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(SourceError, match="holds no readable photo"):
+        read_all(tmp_path)
+
+
+@pytest.mark.parametrize("name", [None, ".hidden.png"])
+def test_an_empty_folder_is_an_error(name, tmp_path):
+    if name:
+        cv2.imwrite(str(tmp_path / name), textured_photo(1))
+    with pytest.raises(SourceError, match="holds no files; expected photos"):
+        read_all(tmp_path)
+
+
+def test_a_video_gives_every_frame_in_order_with_its_time(clip):
+    with open_source(str(clip)) as source:
+        assert source.fps == pytest.approx(20)
+        frames = list(source)
+    assert [frame.index for frame in frames] == list(range(FRAME_COUNT))
+    assert [frame.time_s for frame in frames] == pytest.approx(np.arange(FRAME_COUNT) / 20)
+    assert all(frame.image.shape == (120, 160, 3) and not frame.is_still for frame in frames)
+    brightness = [frame.image.mean() for frame in frames]
+    assert np.all(np.diff(brightness) > 2)  # by 4 each, were it not for the codec
+
+
+def test_the_content_tells_a_video_from_a_photo(clip, tmp_path):
+    path = tmp_path / "looks_like_a.jpg"
+    path.write_bytes(clip.read_bytes())
+    assert len(read_all(path)) == FRAME_COUNT
+
+
+@pytest.mark.parametrize(
+    "name, damage",
+    [
+        ("cut.mp4", lambda data: data[: len(data) // 2]),
+        ("no_moov.mp4", lambda data: data[: data.index(b"moov") - 4]),
+        ("empty.mp4", lambda data: b""),
+        ("text.mp4", lambda data: b"no video\n" * 99),
+        ("text.txt", lambda data: b"no video\n" * 99),
+        ("noise", lambda data: np.random.default_rng(0).bytes(9000)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_that_cannot_be_played_says_so(clip, tmp_path, name, damage):
+    path = tmp_path / name
+    path.write_bytes(damage(clip.read_bytes()))
+    with pytest.raises(SourceError) as raised:
+        read_all(path)
+    assert str(path) in str(raised.value) and str(path.stat().st_size) in str(raised.value)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_cut_off_photo_is_refused_rather_than_shown_in_part(tmp_path, suffix, portrait):
+    path = tmp_path / f"cut{suffix}"
+    data = cv2.imencode(suffix, portrait)[1].tobytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(SourceError):
+        read_all(path)
+
+
+def test_a_video_that_breaks_off_gives_what_it_has_and_then_says_so(streamable_clip, tmp_path):
+    data = streamable_clip.read_bytes()
+    path = tmp_path / "cut.avi"
+    path.write_bytes(data[: len(data) // 2])
+    frames = []
+    with open_source(str(path)) as source, pytest.raises(SourceError) as raised:
+        frames.extend(source)  # keeps those that came before the error
+    assert 0.3 * FRAME_COUNT < len(frames) < 0.7 * FRAME_COUNT
+    assert f"broke off after {len(frames)} of {FRAME_COUNT} frames" in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["99", "/dev/video99", "no/such/clip.mp4"])
+def test_what_is_not_there_is_named(text):
+    with pytest.raises(SourceError, match=f"no (camera|source) {text}"):
+        open_source(text)
+
+
+def test_an_absent_camera_says_no_camera_and_what_else_to_name():
+    with pytest.raises(SourceError, match=r"no camera 99.*--source"):
+        open_source("99")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "rtsp://user:secret@127.0.0.1:1/x",
+        "http://user:secret@127.0.0.1:1/x",
+        "rtsp://user:with/secret@127.0.0.1:1/x",
+        "http://127.0.0.1:1/x?user=me&password=secret",
+    ],
+)
+def test_an_address_that_does_not_answer_keeps_its_password_secret(address, capfd):
+    with pytest.raises(SourceError) as raised:
+        open_source(address)
+    said = str(raised.value) + "".join(capfd.readouterr())
+    assert f"{address.split(':')[0]}://127.0.0.1:1/x" in str(raised.value)
+    assert "secret" not in said and "user" not in said
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def test_a_stream_is_played_and_named_without_its_password(streamable_clip):
+    handler = functools.partial(QuietHandler, directory=streamable_clip.parent)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            place = f"127.0.0.1:{server.server_port}/{streamable_clip.name}"
+            frames = []
+            address = f"http://user:secret@{place}"
+            with open_source(address) as source, pytest.raises(SourceError) as raised:
+                frames.extend(source)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert len(frames) == FRAME_COUNT and frames[0].source == f"http://{place}"
+    assert "no more frames" in str(raised.value) and "secret" not in str(raised.value)
+
+
+class FakeCapture:
+    """A camera at the border: gives what it is told to, and counts its releases."""
+
+    def __init__(self, answers, fps=30.0, count=-1.0):
+        self._answers = iter(answers)
+        self._values = {cv2.CAP_PROP_FPS: fps, cv2.CAP_PROP_FRAME_COUNT: count}
+        self.release_count = 0
+        self.read_count = 0
+
+    def isOpened(self):  # noqa: N802
+        return True
+
+    def get(self, prop):
+        return self._values.get(prop, 0.0)
+
+    def read(self):
+        self.read_count += 1
+        return next(self._answers, (False, None))
+
+    def release(self):
+        self.release_count += 1
+
+
+PICTURE = (True, np.full((48, 64, 3), 9, np.uint8))
+NOTHING = (False, None)
+
+
+@pytest.fixture
+def no_waiting(monkeypatch):
+    """A clock that stands still: the waits between tries are not what is tested."""
+    waits = []
+    monkeypatch.setattr(sources.time, "sleep", waits.append)
+    return waits
+
+
+def play(capture, is_live=True):
+    """Play to the end, as the live loop does; return the frames and the error."""
+    frames = []
+    with pytest.raises(SourceError) as raised, CaptureSource(capture, "7", is_live=is_live) as src:
+        frames.extend(src)
+    return frames, str(raised.value)
+
+
+def test_a_camera_that_never_gives_a_frame_is_an_error_and_is_released(no_waiting):
+    capture = FakeCapture([])
+    frames, message = play(capture)
+    assert frames == [] and "camera 7 opened but gave no frame" in message
+    assert capture.release_count == 1
+    assert 1.0 < sum(no_waiting) < 10.0  # long enough for slow webcams, not for ever
+
+
+@pytest.mark.parametrize("slow_start", [NOTHING, (True, None), (True, np.empty((0, 0, 3)))])
+def test_a_camera_may_give_nothing_at_first(no_waiting, slow_start):
+    capture = FakeCapture([slow_start] * 5 + [PICTURE] * 3)
+    frames, message = play(capture)
+    assert [frame.index for frame in frames] == [0, 1, 2]
+    assert all(frame.image is PICTURE[1] for frame in frames)
+    assert "no more frames after 3" in message and capture.release_count == 1
+
+
+def test_a_camera_that_is_lost_says_so_and_no_frame_is_invented(no_waiting):
+    capture = FakeCapture([PICTURE] * 4)
+    frames, message = play(capture)
+    assert len(frames) == 4 and "camera 7 gave no more frames after 4" in message
+    assert capture.release_count == 1
+
+
+def test_a_camera_is_released_when_the_watcher_leaves_early():
+    capture = FakeCapture([PICTURE] * 10)
+    with CaptureSource(capture, "7", is_live=True) as source:
+        next(iter(source))
+    assert capture.release_count == 1 and capture.read_count == 1
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_a_camera_is_released_when_the_loop_fails(error):
+    capture = FakeCapture([PICTURE] * 10)
+    with pytest.raises(error), CaptureSource(capture, "7", is_live=True) as source:
+        for _ in source:
+            raise error
+    assert capture.release_count == 1
+
+
+def test_a_camera_tells_the_time_of_the_clock():
+    with CaptureSource(FakeCapture([PICTURE] * 3), "7", is_live=True) as source:
+        times = [frame.time_s for frame in itertools.islice(source, 3)]
+    assert times == sorted(times) and times[0] >= 0 and times[-1] < 5
+
+
+@pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), 90_000.0])
+def test_an_impossible_frame_rate_is_no_frame_rate(fps):
+    assert CaptureSource(FakeCapture([], fps=fps), "7", is_live=False).fps is None
+
+
+@pytest.mark.parametrize("announced", [-1.0, 0.0, 1e18, 10.0])
+def test_a_file_that_announces_nothing_or_one_too_many_ends_without_error(announced):
+    capture = FakeCapture([PICTURE] * 10, count=announced)
+    with CaptureSource(capture, "v", is_live=False) as source:
+        assert len(list(source)) == 10
+    assert capture.release_count == 1
+
+
+def test_a_video_that_opens_but_holds_no_frame_is_damaged():
+    frames, message = play(FakeCapture([], count=10), is_live=False)
+    assert frames == [] and "the file is damaged" in message
