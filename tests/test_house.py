@@ -1,0 +1,144 @@
+"""The house as `docs/architecture.md` draws it: floors, light imports, a README that is true."""
+
+import ast
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+PACKAGE = ROOT / "mask_detector"
+
+# Imports point strictly down: a room may use only rooms of lower floors.
+FLOORS = [
+    {"__init__", "errors", "labels", "quiet"},
+    {"types"},
+    {"training_options", "images", "assets", "model_file", "checkpoints", "public_dataset",
+     "drawing"},
+    {"dataset", "fingerprints", "splitting", "architectures", "input_pipeline", "evaluation",
+     "plots", "face_detectors", "mask_classifiers", "sources", "sinks"},
+    {"audit", "training", "pipeline", "demo"},
+    {"audit_report"},
+    {"commands.__init__", "commands.shared", "commands.audit", "commands.train",
+     "commands.image", "commands.video", "commands.fetch_dataset"},
+    {"commands.demo"},
+    {"cli"},
+    {"__main__"},
+]  # fmt: skip
+FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+FILES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in PACKAGE.rglob("*.py")
+}
+
+
+def rooms_imported_by(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "mask_detector.commands":
+            for alias in node.names:
+                yield f"commands.{alias.name}"
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mask_detector."):
+            yield node.module.removeprefix("mask_detector.")
+
+
+def test_every_file_has_a_floor_and_every_floor_its_files():
+    assert set(FLOOR_OF) == set(FILES)
+
+
+@pytest.mark.parametrize("room", sorted(FILES))
+def test_imports_point_strictly_down(room):
+    for below in rooms_imported_by(FILES[room]):
+        if room.startswith("commands.") and below == "commands.shared":
+            continue  # what the verbs have in common stands beside them
+        assert FLOOR_OF[below] < FLOOR_OF[room], f"{room} imports {below}"
+
+
+@pytest.mark.parametrize("room", sorted(FILES))
+def test_a_file_is_short_and_says_first_what_it_is_for(room):
+    source = FILES[room].read_text()
+    assert ast.get_docstring(ast.parse(source))
+    assert len(source.splitlines()) <= 300
+
+
+def test_only_the_command_line_prints():
+    for room, path in FILES.items():
+        calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+        prints = [n for n in calls if isinstance(n.func, ast.Name) and n.func.id == "print"]
+        assert not prints or room == "cli" or room.startswith("commands."), room
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["video", "--help"]])
+def test_help_loads_nothing_heavy(arguments):
+    code = (
+        "import sys\n"
+        "from mask_detector.cli import main\n"
+        f"try: main({arguments!r})\n"
+        "except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'keras', 'cv2', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(', '.join(heavy) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_finding_faces_and_auditing_never_import_tensorflow():
+    code = (
+        "import sys, mask_detector.face_detectors, mask_detector.sources, mask_detector.sinks\n"
+        "import mask_detector.audit_report, mask_detector.mask_classifiers\n"
+        "import mask_detector.demo, mask_detector.pipeline\n"
+        "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def readme_lines():
+    blocks = re.findall(r"```(?:sh|bash)\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+
+
+def test_every_option_and_verb_the_readme_names_exists():
+    from mask_detector.cli import main
+
+    checked = 0
+    for line in readme_lines():
+        match = re.match(r"(?:\S*python\S* )(train_mask_detector\.py|detect_mask_video\.py|"
+                         r"-m mask_detector \S+)(.*)", line)  # fmt: skip
+        if not match:
+            continue
+        verb = {"train_mask_detector.py": "train", "detect_mask_video.py": "video"}.get(
+            match[1], match[1].split()[-1]
+        )
+        done = subprocess.run(
+            [sys.executable, "-m", "mask_detector", verb, "--help"],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, line
+        for option in re.findall(r"(?<=\s)--?[a-z][a-z-]*", match[2]):
+            assert re.search(rf"(?<![\w-]){option}(?![\w-])", done.stdout), f"{option}: {line}"
+        checked += 1
+    assert checked >= 5 and callable(main)
+
+
+def test_every_make_target_the_readme_names_exists():
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+    named = [line.split()[1] for line in readme_lines() if line.startswith("make ")]
+    assert {"demo", "test"} <= set(named) <= set(targets)
+
+
+def test_the_help_says_every_default():
+    done = subprocess.run(
+        [sys.executable, "train_mask_detector.py", "--help"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    text = " ".join(done.stdout.split())
+    for option, default in {
+        "--dataset": "dataset", "--model": "models/mask_detector.keras",
+        "--plot": "models/training_plot.png", "--epochs": "20", "--batch-size": "32",
+        "--learning-rate": "0.0001", "--fine-tune": "0", "--image-size": "224", "--seed": "42",
+        "--backbone-weights": "imagenet",
+    }.items():  # fmt: skip
+        explained = re.findall(rf"{option} [A-Z_]+ (.*?)(?= --|$)", text)[-1]
+        assert f"(default: {default})" in explained
