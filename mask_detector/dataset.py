@@ -81,6 +81,7 @@ def _check(listing: Listing, folder_names: list[str]) -> None:
             f"{listing.root} has photos of these classes: {found}"
             + (f"; these folders hold no file: {', '.join(empty)}" if empty else "")
             + "; expected at least two folders, each with photos of one class"
+            + ("" if found != "none" else " (python -m mask_detector fetch-dataset gets some)")
         )
     splits = {photo.split for photo in listing.photos}
     if listing.is_split and "train" not in splits:

@@ -148,7 +148,10 @@ class WindowSink(FrameSink):
     _END_KEYS = (ord("q"), ord("Q"), 27)
 
     def __init__(self) -> None:
-        cv2.namedWindow(self.TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        # GUI_NORMAL: without the toolbar, which would only take room from the picture
+        cv2.namedWindow(
+            self.TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
+        )
         self._is_sized = False
 
     def write(self, frame: Frame, faces: list[Face]) -> None:
