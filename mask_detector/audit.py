@@ -40,6 +40,8 @@ class Photo:
     listed: ListedPhoto
     fingerprint: Fingerprint
     group: int  # see `types.Sample`
+    person: str | None  # see `dataset.person_of`
+    source: str | None  # see `dataset.augmented_from`
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,26 @@ class Audit:
 
     root: Path
     class_names: tuple[str, ...]
-    is_split: bool
     photos: tuple[Photo, ...]
     skipped: tuple[tuple[Path, str], ...]  # file, reason
     copies: tuple[Path, ...]  # byte-for-byte the same as a photo kept; used once
     contradictions: tuple[tuple[Path, ...], ...]  # the same file in several classes; unused
     near_clusters: tuple[tuple[int, ...], ...]  # indices into photos
-    people: dict[str, int]  # person named by files -> photos
-    augmented_count: int
+
+    @property
+    def is_split(self) -> bool:
+        """Whether the folders give splits."""
+        return any(photo.listed.split for photo in self.photos)
+
+    @property
+    def people(self) -> dict[str, int]:
+        """People named by files and how many photos each has, most first."""
+        return dict(Counter(p.person for p in self.photos if p.person).most_common())
+
+    @property
+    def augmented_count(self) -> int:
+        """Photos whose names say that they are copies made from others."""
+        return sum(photo.source is not None for photo in self.photos)
 
     @property
     def near_contradictions(self) -> tuple[tuple[int, ...], ...]:
@@ -75,9 +89,8 @@ class Audit:
         """People named by files whom the given splits show on several sides."""
         splits_of: dict[str, set[str | None]] = defaultdict(set)
         for photo in self.photos:
-            person = person_of(photo.listed.path)
-            if person:
-                splits_of[person].add(photo.listed.split)
+            if photo.person:
+                splits_of[photo.person].add(photo.listed.split)
         return tuple(sorted(person for person, splits in splits_of.items() if len(splits) > 1))
 
     @property
@@ -106,21 +119,22 @@ def audit_dataset(root: Path, *, show_progress: bool = True) -> Audit:
             raise DatasetError(f"class {listed.class_name} in {place} has not one usable photo")
     near_pairs = near_duplicates([print_ for _, print_ in usable])
     people = [person_of(listed.path) for listed, _ in usable]
-    groups = _components(len(usable), [*near_pairs.tolist(), *_name_pairs(usable, people)])
+    sources = [augmented_from(listed.path) for listed, _ in usable]
+    name_pairs = _name_pairs([listed for listed, _ in usable], people, sources)
+    groups = _components(len(usable), [*near_pairs.tolist(), *name_pairs])
     return Audit(
         root=root,
         class_names=listing.class_names,
-        is_split=listing.is_split,
         photos=tuple(
-            Photo(listed, print_, int(group))
-            for (listed, print_), group in zip(usable, groups, strict=True)
+            Photo(listed, print_, int(group), person, source)
+            for (listed, print_), group, person, source in zip(
+                usable, groups, people, sources, strict=True
+            )
         ),
         skipped=tuple(skipped),
         copies=tuple(copies),
         contradictions=tuple(contradictions),
         near_clusters=_clusters(_components(len(usable), near_pairs.tolist())),
-        people=dict(Counter(filter(None, people)).most_common()),
-        augmented_count=sum(augmented_from(listed.path) is not None for listed, _ in usable),
     )
 
 
@@ -177,13 +191,14 @@ def _drop_exact_copies(usable: _Usable) -> tuple[_Usable, list[Path], list[tuple
     return sorted(kept, key=lambda item: item[0].path), copies, contradictions
 
 
-def _name_pairs(usable: _Usable, people: list[str | None]) -> Iterable[tuple[int, int]]:
+def _name_pairs(
+    photos: list[ListedPhoto], people: list[str | None], sources: list[str | None]
+) -> Iterable[tuple[int, int]]:
     """Link photos whose names say that they show one person or come from one photo."""
-    sources = [augmented_from(listed.path) for listed, _ in usable]
     stems_with_copies = set(filter(None, sources))
     first_with: dict[tuple[str, ...], int] = {}
-    for index, ((listed, _), person) in enumerate(zip(usable, people, strict=True)):
-        stem = listed.path.stem if sources[index] is None else sources[index]
+    for index, (listed, person, source) in enumerate(zip(photos, people, sources, strict=True)):
+        stem = listed.path.stem if source is None else source
         keys = []
         if stem == "":  # augmented, but nothing says from what: all such stay together
             keys.append(("augmented",))

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from mask_detector.errors import DatasetError
 
-SPLITS = ("train", "val", "test")
 _SPLIT_NAMES = {
     "train": "train", "training": "train",
     "val": "val", "valid": "val", "validation": "val",
@@ -28,7 +27,7 @@ class ListedPhoto:
 
     path: Path
     class_name: str
-    split: str | None  # a key of SPLITS where the folders give one
+    split: str | None  # train, val or test where the folders give one
 
 
 @dataclass(frozen=True)
@@ -64,17 +63,19 @@ def scan(root: Path) -> Listing:
             f"({others}); expected either train/val/test folders or class folders"
         )
     photos: list[ListedPhoto] = []
+    folder_names = set()
     for parent in given or [root]:
         split = _SPLIT_NAMES[parent.name.lower()] if given else None
         for folder in _folders(parent):
+            folder_names.add(folder.name)
             photos += [ListedPhoto(path, folder.name, split) for path in _files(folder)]
     listing = Listing(root, tuple(sorted({photo.class_name for photo in photos})), tuple(photos))
-    _check(listing, [folder.name for parent in given or [root] for folder in _folders(parent)])
+    _check(listing, folder_names)
     return listing
 
 
-def _check(listing: Listing, folder_names: list[str]) -> None:
-    empty = sorted(set(folder_names) - set(listing.class_names))
+def _check(listing: Listing, folder_names: set[str]) -> None:
+    empty = sorted(folder_names - set(listing.class_names))
     if len(listing.class_names) < 2 or empty:
         found = ", ".join(listing.class_names) or "none"
         raise DatasetError(

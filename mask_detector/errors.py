@@ -4,6 +4,12 @@ Each message says what was received, what was expected and how to mend it; `cli.
 as one line and exits with 1.
 """
 
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
 
 class MaskDetectorError(Exception):
     """Anything the user can mend; the command line prints it without a traceback."""
@@ -27,3 +33,12 @@ class SourceError(MaskDetectorError):
 
 class AssetError(MaskDetectorError):
     """A file that must be fetched once (detector weights, data set) and could not be."""
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Around the writing of a file: what the system says becomes one line that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise MaskDetectorError(f"{path} can't be written: {error}") from error

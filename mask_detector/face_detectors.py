@@ -61,9 +61,7 @@ class SsdDetector:
         self._confidence = confidence
 
     def detect(self, image: np.ndarray) -> list[FaceBox]:
-        blob = cv2.dnn.blobFromImage(
-            cv2.resize(image, self.INPUT_SIZE), 1.0, self.INPUT_SIZE, self.MEAN_BGR
-        )
+        blob = cv2.dnn.blobFromImage(image, 1.0, self.INPUT_SIZE, self.MEAN_BGR)
         self._network.setInput(blob)
         rows = self._network.forward()[0, 0]  # (n, 7): 0, 1, score, left, top, right, bottom
         height, width = image.shape[:2]

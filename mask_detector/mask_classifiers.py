@@ -56,8 +56,7 @@ class KerasClassifier:
 
         @tf.function(input_signature=signature)
         def infer(crops: tf.Tensor) -> tf.Tensor:
-            answer = model(tf.cast(crops, tf.float32), training=False)
-            return answer if not isinstance(answer, dict) else next(iter(answer.values()))
+            return model(tf.cast(crops, tf.float32), training=False)
 
         self._infer = infer
         self.predict(np.zeros((1, size, size, 3), np.uint8))  # so that no camera waits for it

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from mask_detector.drawing import draw_faces
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import MaskDetectorError, writing
 from mask_detector.types import Face, Frame
 
 VIDEO_CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
@@ -89,10 +89,8 @@ class VideoSink(FrameSink):
     def _open(self, image: np.ndarray) -> None:
         self._size = (image.shape[1], image.shape[0])
         codec = cv2.VideoWriter_fourcc(*VIDEO_CODECS[self._path.suffix.lower()])
-        try:
+        with writing(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise MaskDetectorError(f"{self._path} can't be written: {error}") from error
         self._writer = cv2.VideoWriter(str(self._path), codec, self._fps, self._size)
         if not self._writer.isOpened():
             raise MaskDetectorError(f"{self._path} can't be written as a video")
@@ -127,14 +125,12 @@ class PictureSink(FrameSink):
 
     def write(self, frame: Frame, faces: list[Face]) -> None:
         target = self.target_of(frame.source)
-        try:
+        with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             is_encoded, data = cv2.imencode(target.suffix, draw_faces(frame.image, faces))
             if not is_encoded:
                 raise OSError("OpenCV can't encode it")
             target.write_bytes(data)  # not imwrite: it takes no name that is not plain text
-        except OSError as error:
-            raise MaskDetectorError(f"{target} can't be written: {error}") from error
 
 
 class WindowSink(FrameSink):

@@ -68,12 +68,18 @@ def any_groups(rng):
     return np.minimum(rng.zipf(rng.uniform(1.3, 3.0), rng.integers(4, 60)), 400)
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_shares_are_right_for_each_class_where_groups_are_small(seed):
+def sound_split(seed, sizes):
+    """A random set of two to four classes and its split, found sound."""
     rng = np.random.default_rng(seed)
-    samples = make(*random_groups(rng, int(rng.integers(2, 5)), small_groups))
+    samples = make(*random_groups(rng, int(rng.integers(2, 5)), sizes))
     splits = split(samples, seed)
     assert_sound(samples, splits)
+    return samples, splits
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_shares_are_right_for_each_class_where_groups_are_small(seed):
+    samples, splits = sound_split(seed, small_groups)
     total = Counter(s.label for s in samples)
     for name, of_class in counts(splits).items():
         for label, n in total.items():
@@ -82,10 +88,7 @@ def test_shares_are_right_for_each_class_where_groups_are_small(seed):
 
 @pytest.mark.parametrize("seed", range(150))
 def test_a_split_is_sound_whatever_the_sizes_of_the_groups(seed):
-    rng = np.random.default_rng(seed)
-    samples = make(*random_groups(rng, int(rng.integers(2, 5)), any_groups))
-    splits = split(samples, seed)
-    assert_sound(samples, splits)
+    samples, splits = sound_split(seed, any_groups)
     total = Counter(s.label for s in samples)
     for name in ("val", "test"):
         groups_of = {s.label: set() for s in samples}

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import writing
 from mask_detector.training_options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -85,12 +85,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_writable(path: Path) -> None:
     """Fail before the training, not after it."""
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise MaskDetectorError(f"{path} can't be written: {error}") from error
+        tempfile.TemporaryFile(dir=path.parent).close()
 
 
 def _open_checkpoints(
