@@ -1,6 +1,5 @@
 """What is wrong with a data set is found, said, and kept out of training."""
 
-import hashlib
 import json
 import os
 import re
@@ -12,49 +11,22 @@ import cv2
 import numpy as np
 import pytest
 from conftest import assert_clear_error, textured_photo, write_dataset
+from data_sets import (
+    assert_groups_are_whole,
+    audit,
+    clusters,
+    copy,
+    given_splits,
+    groups,
+    inside,
+    reencode,
+    write,
+)
 from PIL import Image
 
-from mask_detector.audit import audit_dataset, split_samples
+from mask_detector.audit import split_samples
 from mask_detector.audit_report import audit_text, audit_to_dict
 from mask_detector.errors import DatasetError
-
-
-def write(path, photo, *options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), photo, options)
-
-
-def reencode(source, target):
-    """The same picture in other bytes: smaller and as JPEG."""
-    photo = cv2.resize(cv2.imread(str(source)), None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
-    write(target, photo, cv2.IMWRITE_JPEG_QUALITY, 80)
-
-
-def copy(source, target):
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
-
-
-def audit(root):
-    return audit_dataset(root, show_progress=False)
-
-
-def inside(root, paths):
-    return [path.relative_to(root).as_posix() for path in paths]
-
-
-def clusters(root, audited, which):
-    return sorted(
-        sorted(inside(root, (audited.photos[i].listed.path for i in cluster))) for cluster in which
-    )
-
-
-def groups(root, audited):
-    """Names of the photos of every group of more than one."""
-    members = {}
-    for photo in audited.photos:
-        members.setdefault(photo.group, []).append(photo.listed.path)
-    return sorted(sorted(inside(root, paths)) for paths in members.values() if len(paths) > 1)
 
 
 @pytest.fixture(scope="module")
@@ -324,12 +296,6 @@ def test_the_fingerprint_of_the_data_changes_with_names_classes_and_bytes_only(t
     assert len(seen) == 5
 
 
-def assert_groups_are_whole(root, audited, splits):
-    side_of = {s.path: split for split, samples in splits.items() for s in samples}
-    for names in groups(root, audited):
-        assert len({side_of[root / name] for name in names}) == 1, names
-
-
 def test_our_own_split_never_tears_a_group_apart(flawed, flawed_audit):
     for seed in range(20):
         splits = split_samples(flawed_audit, seed)
@@ -369,164 +335,3 @@ def test_renaming_the_folders_renames_and_renumbers_the_classes(tmp_path):
     assert audited.class_names == ("none", "worn")
     assert labels_by_class(root, audited) == {"none": 0, "worn": 1}
     assert Counter(p.listed.class_name for p in audited.photos) == {"worn": 5, "none": 6}
-
-
-def given_splits(root, **counts):
-    """Unlike photos in given splits, `train=20` of each of two classes."""
-    for index, (split, count) in enumerate(counts.items()):
-        write_dataset(root / split, {"on": count, "off": count}, start=1000 * index)
-    return root
-
-
-@pytest.fixture
-def torn(tmp_path):
-    """Given splits; train shows again what val and test show."""
-    root = given_splits(tmp_path, train=24, val=6, test=6)
-    copy(root / "val/on/p000.png", root / "train/on/exact.png")
-    reencode(root / "test/off/p001.png", root / "train/off/again.jpg")
-    reencode(root / "val/off/p002.png", root / "test/off/both held out.jpg")
-    copy(root / "train/on/p003.png", root / "train/on/inside.png")
-    reencode(root / "train/on/p004.png", root / "train/on/inside train.jpg")
-    return root
-
-
-def test_what_given_splits_tear_apart_is_named(torn):
-    audited = audit(torn)
-    expected = [
-        ["test/off/both held out.jpg", "val/off/p002.png"],
-        ["test/off/p001.png", "train/off/again.jpg"],
-        ["train/on/exact.png", "val/on/p000.png"],
-    ]
-    assert clusters(torn, audited, audited.leaks) == expected
-    assert inside(torn, audited.copies) in (["train/on/inside.png"], ["train/on/p003.png"])
-    assert sorted(map(sorted, audit_to_dict(audited)["across_splits"])) == expected
-    assert audit_to_dict(audited)["splits"] == {
-        "off": {"train": 25, "val": 6, "test": 7},
-        "on": {"train": 26, "val": 6, "test": 6},
-    }
-    lines = audit_text(audited).splitlines()
-    assert any(line.startswith("  3 are torn apart by the given splits") for line in lines)
-    (line,) = [line for line in lines if line.startswith("  on ")]
-    for part in ("38", "train 26", "val 6", "test 6"):
-        assert part in line
-
-
-def test_training_leaves_out_what_val_or_test_also_shows(torn):
-    audited = audit(torn)
-    splits = split_samples(audited, 0)
-    names = {split: set(inside(torn, (s.path for s in part))) for split, part in splits.items()}
-    assert len(names["train"]) == 49
-    assert names["train"].isdisjoint({"train/on/exact.png", "train/off/again.jpg"})
-    assert {"train/on/p004.png", "train/on/inside train.jpg"} <= names["train"]
-    assert (len(names["val"]), len(names["test"])) == (12, 13)
-    for split, members in names.items():
-        assert {name.split("/")[0] for name in members} == {split}
-
-
-@pytest.mark.parametrize(
-    ("given", "made", "share"),
-    [
-        ({"train": 40, "val": 6}, "test", 0.15 / 0.85),
-        ({"train": 40, "test": 6}, "val", 0.15 / 0.85),
-        ({"train": 40}, "val", 0.15),
-        ({"train": 40}, "test", 0.15),
-    ],
-)
-def test_a_split_that_is_not_given_is_taken_from_train(tmp_path, given, made, share):
-    root = given_splits(tmp_path, **given)
-    reencode(root / "train/on/p000.png", root / "train/on/again.jpg")
-    audited = audit(root)
-    splits = split_samples(audited, 0)
-    assert sorted(splits) == ["test", "train", "val"]
-    assert {path.split("/")[0] for path in inside(root, (s.path for s in splits[made]))} == {
-        "train"
-    }
-    assert len(splits[made]) / 80 == pytest.approx(share, abs=0.03)
-    assert {sample.label for sample in splits[made]} == {0, 1}
-    for split in set(given) - {"train"}:
-        assert len(splits[split]) == 12
-    assert sum(map(len, splits.values())) == len(audited.photos)
-    assert_groups_are_whole(root, audited, splits)
-
-
-def test_all_three_given_splits_are_used_as_they_are(tmp_path):
-    root = given_splits(tmp_path, train=8, val=3, test=4)
-    splits = split_samples(audit(root), 0)
-    assert {split: len(part) for split, part in splits.items()} == {
-        "train": 16,
-        "val": 6,
-        "test": 8,
-    }
-    assert all(s.path.relative_to(root).parts[0] == k for k, part in splits.items() for s in part)
-
-
-def test_train_that_only_repeats_the_other_splits_is_refused(tmp_path):
-    root = given_splits(tmp_path, train=4, val=4)
-    shutil.rmtree(root / "train" / "on")
-    shutil.copytree(root / "val" / "on", root / "train" / "on")
-    with pytest.raises(DatasetError, match="class on has 0 independent photos"):
-        split_samples(audit(root), 0)
-
-
-@pytest.fixture(scope="module")
-def real(data):
-    root = data / "masks4k"
-    return root, audit(root)
-
-
-def test_the_real_set_holds_what_counting_its_files_says(real):
-    root, audited = real
-    files = [path for path in root.rglob("*") if path.is_file()]
-    hashes = {hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    assert len(audited.photos) == len(hashes) == 3990
-    assert len(audited.copies) == len(files) - len(hashes) == 104
-    assert audited.skipped == ()
-    assert audited.contradictions == ()
-    assert audited.class_names == ("with_mask", "without_mask")
-
-
-def test_the_real_sets_people_are_counted(real):
-    _, audited = real
-    names = (re.match(r"\d+_\d+_([a-z]{3,})_\d+", p.listed.path.name) for p in audited.photos)
-    assert audited.people == Counter(match[1] for match in names if match)
-    assert len(audited.people) == 99
-
-
-@pytest.mark.parametrize("seed", [0, 42])
-def test_nobody_of_the_real_set_is_in_two_splits(real, seed):
-    root, audited = real
-    splits = split_samples(audited, seed)
-    side_of = {s.path: split for split, part in splits.items() for s in part}
-    assert len(side_of) == 3990
-    people, augmented = {}, set()
-    for path, split in side_of.items():
-        match = re.match(r"\d+_\d+_([a-z]{3,})_\d+", path.name)
-        if match:
-            assert people.setdefault(match[1], split) == split
-        if path.name.startswith("augmented_image"):
-            augmented.add(split)
-    assert len(people) == 99
-    assert len(augmented) == 1
-    assert_groups_are_whole(root, audited, splits)
-    for name, share in (("train", 0.70), ("val", 0.15), ("test", 0.15)):
-        for label in (0, 1):
-            of_class = [s for part in splits.values() for s in part if s.label == label]
-            here = [s for s in splits[name] if s.label == label]
-            assert len(here) / len(of_class) == pytest.approx(share, abs=0.01)
-
-
-def test_people_whom_given_splits_show_on_several_sides_are_named(tmp_path):
-    seed = 0
-    for split in ("train", "val", "test"):
-        for class_name in ("with_mask", "without_mask"):
-            write_dataset(tmp_path / split, {class_name: 4}, start=seed)
-            seed += 4
-    (tmp_path / "train/without_mask/p000.png").rename(
-        tmp_path / "train/without_mask/0_0_anhu_0001.png"
-    )
-    (tmp_path / "test/without_mask/p000.png").rename(
-        tmp_path / "test/without_mask/0_0_anhu_0002.png"
-    )
-    audit = audit_dataset(tmp_path, show_progress=False)
-    assert audit.people_across_splits == ("anhu",)
-    assert "1 people are in several of the given splits" in audit_text(audit)

@@ -1,0 +1,57 @@
+"""The public set of 4,094 photos: the audit's figures, and a split without a leak."""
+
+import hashlib
+import re
+from collections import Counter
+
+import pytest
+from data_sets import assert_groups_are_whole, audit
+
+from mask_detector.audit import split_samples
+
+
+@pytest.fixture(scope="module")
+def real(data):
+    root = data / "masks4k"
+    return root, audit(root)
+
+
+def test_the_real_set_holds_what_counting_its_files_says(real):
+    root, audited = real
+    files = [path for path in root.rglob("*") if path.is_file()]
+    hashes = {hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    assert len(audited.photos) == len(hashes) == 3990
+    assert len(audited.copies) == len(files) - len(hashes) == 104
+    assert audited.skipped == ()
+    assert audited.contradictions == ()
+    assert audited.class_names == ("with_mask", "without_mask")
+
+
+def test_the_real_sets_people_are_counted(real):
+    _, audited = real
+    names = (re.match(r"\d+_\d+_([a-z]{3,})_\d+", p.listed.path.name) for p in audited.photos)
+    assert audited.people == Counter(match[1] for match in names if match)
+    assert len(audited.people) == 99
+
+
+@pytest.mark.parametrize("seed", [0, 42])
+def test_nobody_of_the_real_set_is_in_two_splits(real, seed):
+    root, audited = real
+    splits = split_samples(audited, seed)
+    side_of = {s.path: split for split, part in splits.items() for s in part}
+    assert len(side_of) == 3990
+    people, augmented = {}, set()
+    for path, split in side_of.items():
+        match = re.match(r"\d+_\d+_([a-z]{3,})_\d+", path.name)
+        if match:
+            assert people.setdefault(match[1], split) == split
+        if path.name.startswith("augmented_image"):
+            augmented.add(split)
+    assert len(people) == 99
+    assert len(augmented) == 1
+    assert_groups_are_whole(root, audited, splits)
+    for name, share in (("train", 0.70), ("val", 0.15), ("test", 0.15)):
+        for label in (0, 1):
+            of_class = [s for part in splits.values() for s in part if s.label == label]
+            here = [s for s in splits[name] if s.label == label]
+            assert len(here) / len(of_class) == pytest.approx(share, abs=0.01)
