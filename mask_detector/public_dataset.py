@@ -26,7 +26,7 @@ class PublicDataset:
     folder: str
 
 
-# 3,833 photos in with_mask and without_mask; no licence is given: for your own training only.
+# About 3,700 photos in with_mask and without_mask; no licence is given: for your own training only.
 MASK_PHOTOS = PublicDataset(
     url="https://github.com/saisukesh04/Face-Mask-Detection",
     commit="f71a5be8b90be33c8fda3aad3ce5b1c4256a7456",

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 # How much of its surroundings a face keeps when it is cut out, as a fraction of the box per
-# side. Photos in public mask sets show about this much around the face; a model trained on
-# them calls a quarter of all masked street faces bare when it is fed the tight box.
+# side. Photos in public mask sets show about this much around the face; fed the tight box, a
+# model trained on them calls more masked faces bare.
 DEFAULT_CROP_MARGIN = 0.3
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "download a public set of about 3,800 photos to train on (needs git)"
+HELP = "download a public set of about 3,700 photos to train on (needs git)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

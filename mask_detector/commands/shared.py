@@ -62,7 +62,7 @@ def add_judging_arguments(parser: argparse.ArgumentParser) -> None:
         choices=DETECTOR_NAMES,
         default="ssd",
         help="ssd: OpenCV's Caffe network; haar: the older cascade, which needs no weights but is "
-        "slower, sees frontal faces only and misses most masked ones",
+        "slower, sees frontal faces only and finds fewer of them",
     )
     parser.add_argument(
         "--classes",
