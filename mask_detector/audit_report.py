@@ -58,7 +58,7 @@ def _class_lines(audit: Audit) -> list[str]:
         total = sum(splits.values())
         lines.append(f"  {name:{width}} {total:6d}{f'  [{parts}]' if parts else ''}{understood}")
     totals = [sum(splits.values()) for splits in counts.values()]
-    balance = max(totals) / min(totals)
+    balance = max(totals) / max(1, min(totals))  # marked photos: some class may stand for none
     lines.append(
         f"  largest class / smallest: {balance:.2f}"
         + (" (class weights make up for it)" if balance > 1.05 else "")

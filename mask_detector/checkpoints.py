@@ -15,21 +15,29 @@ from typing import Any
 from mask_detector.errors import MaskDetectorError
 
 
+def rank(row: dict[str, Any]) -> tuple[float, float]:
+    """Orders epochs, the best first: by validation accuracy, equal ones by validation loss.
+
+    By the loss alone a few sure mistakes, often wrong labels, would outvote many right verdicts;
+    how sure a model is of itself is mended by the temperature afterwards.
+    """
+    return -row["val_accuracy"], row["val_loss"]
+
+
 class Checkpoints:
     """The saved state of one training run."""
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         """
         Args:
-            folder: where to keep the state; created with the first epoch.
+            folder: where to keep the state; made when there is something to keep.
             settings: what the run depends on; a run with other settings cannot go on from here.
         """
-        self._folder = folder
+        self.folder = folder
         self._state: dict[str, Any] = {
             "settings": settings,
             "history": [],  # a row per finished epoch, see `record`
             "finished_stages": [],
-            "stops_early": False,  # whether the stage in progress is over but for its name
             "last": None,
             "best": None,
         }
@@ -38,20 +46,22 @@ class Checkpoints:
     def open(cls, folder: Path, settings: dict[str, Any], *, resume: bool) -> Checkpoints:
         """Continue the run kept in `folder`, or begin a new one.
 
-        A run that is there and not resumed is moved aside, never overwritten.
+        A run with a finished epoch that is not resumed is moved aside, never overwritten.
 
         Raises:
             MaskDetectorError: the kept run had other settings, or its files are damaged.
         """
         checkpoints = cls(folder, settings)
         state_file = folder / "state.json"
-        if not state_file.exists():
-            shutil.rmtree(folder, ignore_errors=True)  # killed before its first epoch ended
-            return checkpoints
-        if not resume:
-            aside = folder.with_name(folder.name + ".old")
-            shutil.rmtree(aside, ignore_errors=True)
-            folder.rename(aside)
+        if not (resume and state_file.exists()):
+            if state_file.exists() and next(folder.glob("epoch-*.keras"), None):
+                aside = folder.with_name(folder.name + ".old")
+                shutil.rmtree(aside, ignore_errors=True)
+                folder.rename(aside)
+                for features in aside.glob("*.npy"):  # large, and soon computed again
+                    features.unlink()
+            shutil.rmtree(folder, ignore_errors=True)
+            checkpoints._write()
             return checkpoints
         try:
             state = json.loads(state_file.read_text())
@@ -80,16 +90,11 @@ class Checkpoints:
 
     @property
     def best_model(self) -> Path:
-        return self._folder / self._state["best"]
+        return self.folder / self._state["best"]
 
     @property
     def last_model(self) -> Path:
-        return self._folder / self._state["last"]
-
-    @property
-    def stops_early(self) -> bool:
-        """Whether the callbacks had asked to stop after the last finished epoch."""
-        return self._state["stops_early"]
+        return self.folder / self._state["last"]
 
     def is_finished(self, stage: str) -> bool:
         return stage in self._state["finished_stages"]
@@ -97,38 +102,35 @@ class Checkpoints:
     def rows_of(self, stage: str) -> list[dict[str, Any]]:
         return [row for row in self.history if row["stage"] == stage]
 
-    def record(self, row: dict[str, Any], model: Any, *, stops_early: bool) -> None:
+    def record(self, row: dict[str, Any], model: Any) -> None:
         """Keep a finished epoch.
 
         Args:
-            row: its figures; `val_loss` decides whether it is the best so far.
+            row: its figures; see `rank` for which epoch is the best.
             model: the compiled `keras.Model`, saved whole.
-            stops_early: whether training is to end here.
         """
-        is_best = all(row["val_loss"] < earlier["val_loss"] for earlier in self.history)
+        is_best = all(rank(row) < rank(earlier) for earlier in self.history)
         name = f"epoch-{len(self.history) + 1:03d}.keras"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        model.save(self._folder / name)
+        model.save(self.folder / name)
         self._state["history"].append(row)
         self._state["last"] = name
-        self._state["stops_early"] = stops_early
         if is_best:
             self._state["best"] = name
         self._write()
-        for file in self._folder.glob("epoch-*.keras"):
+        for file in self.folder.glob("epoch-*.keras"):
             if file.name not in (self._state["last"], self._state["best"]):
                 file.unlink()
 
     def finish_stage(self, stage: str) -> None:
         self._state["finished_stages"].append(stage)
-        self._state["stops_early"] = False
         self._write()
 
     def discard(self) -> None:
         """Remove the folder once the final model is saved."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _write(self) -> None:
-        partial = self._folder / "state.json.part"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = self.folder / "state.json.part"
         partial.write_text(json.dumps(self._state, indent=1))
-        partial.replace(self._folder / "state.json")
+        partial.replace(self.folder / "state.json")

@@ -16,7 +16,7 @@ from types import ModuleType
 
 from mask_detector.errors import MaskDetectorError
 
-VERBS = ("train", "video", "image", "audit", "demo", "fetch-dataset")
+VERBS = ("train", "video", "image", "audit", "export", "evaluate", "demo", "fetch-dataset")
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):

@@ -1,17 +1,20 @@
-"""Read the layout of a folder of photos: classes, given splits, and what the names tell.
+"""Read the layout of a folder of photos: classes, given splits, marked faces, telling names.
 
-Two layouts are known: `root/<class>/...` and `root/{train,val,test}/<class>/...`. Only names are
-read here; `audit.py` opens the files.
+Three layouts are known: `root/<class>/...`, `root/{train,val,test}/<class>/...`, and photos with
+boxes around their faces (see `annotations.py`). No photo is opened here; `audit.py` does that.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from mask_detector.annotations import is_annotated, read_voc
 from mask_detector.errors import DatasetError
+from mask_detector.types import LabelledBox
 
 _SPLIT_NAMES = {
     "train": "train", "training": "train",
@@ -23,11 +26,12 @@ _NOT_PHOTOS = {"thumbs.db", "desktop.ini", "readme.md", "readme.txt", "license",
 
 @dataclass(frozen=True)
 class ListedPhoto:
-    """A file in a class folder; nothing says yet that it can be decoded."""
+    """A photo of a data set; nothing says yet that it can be decoded."""
 
     path: Path
-    class_name: str
-    split: str | None  # train, val or test where the folders give one
+    class_name: str  # of a photo with boxes: the rarest class among its faces
+    split: str | None = None  # train, val or test where the folders give one
+    faces: tuple[LabelledBox, ...] = ()  # where they are marked
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ def scan(root: Path) -> Listing:
             f"no data set at {root}: expected a folder with one folder of photos per class, "
             f"such as {root}/with_mask and {root}/without_mask"
         )
+    if is_annotated(root):
+        return _scan_annotated(root)
     children = _folders(root)
     given = [child for child in children if child.name.lower() in _SPLIT_NAMES]
     if given and len(given) < len(children):
@@ -72,6 +78,30 @@ def scan(root: Path) -> Listing:
     listing = Listing(root, tuple(sorted({photo.class_name for photo in photos})), tuple(photos))
     _check(listing, folder_names)
     return listing
+
+
+def _scan_annotated(root: Path) -> Listing:
+    """Photos with boxes: each stands for the rarest class that it shows.
+
+    A split by this class deals out photos, not faces, so that a crowd is as likely to be in the
+    test as a portrait, and still gives each split its part of the rare class.
+    """
+    annotated = [photo for photo in read_voc(root) if photo.faces]
+    counts = Counter(face.class_name for photo in annotated for face in photo.faces)
+    if len(counts) < 2:
+        raise DatasetError(
+            f"the boxes of {root} name these classes: {', '.join(counts) or 'none'}; expected at "
+            f"least two"
+        )
+    photos = [
+        ListedPhoto(
+            photo.path,
+            min((face.class_name for face in photo.faces), key=lambda name: (counts[name], name)),
+            faces=photo.faces,
+        )
+        for photo in annotated
+    ]
+    return Listing(root, tuple(sorted(counts)), tuple(photos))
 
 
 def _check(listing: Listing, folder_names: set[str]) -> None:

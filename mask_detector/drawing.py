@@ -1,11 +1,11 @@
-"""Draw boxes and verdicts: green with a mask, red without, amber worn wrongly."""
+"""Draw boxes and verdicts: green with a mask, red without, amber worn wrongly, grey not sure."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from mask_detector.labels import Meaning, display_name, meaning_of
+from mask_detector.labels import NOT_SURE, Meaning, display_name, meaning_of
 from mask_detector.types import Face
 
 Colour = tuple[int, int, int]  # BGR
@@ -18,11 +18,14 @@ _COLOURS: dict[Meaning, Colour] = {
 _OTHER_COLOURS: tuple[Colour, ...] = (  # for classes that are not about masks, by their order
     (200, 120, 20), (180, 60, 180), (150, 150, 0), (90, 90, 90),
 )  # fmt: skip
+_NOT_SURE_COLOUR: Colour = (140, 140, 140)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def colour_of(face: Face) -> Colour:
     """The colour of a verdict, BGR."""
+    if not face.is_sure:
+        return _NOT_SURE_COLOUR
     meaning = meaning_of(face.label)
     if meaning in _COLOURS:
         return _COLOURS[meaning]
@@ -30,8 +33,9 @@ def colour_of(face: Face) -> Colour:
 
 
 def caption(face: Face) -> str:
-    """The words above a box: `No Mask: 97.1%`."""
-    return f"{display_name(face.label)}: {face.confidence:.1%}"
+    """The words above a box: `No Mask: 97.1%`, or `Not sure: 71.0%`."""
+    verdict = display_name(face.label) if face.is_sure else NOT_SURE
+    return f"{verdict}: {face.confidence:.1%}"
 
 
 def draw_faces(image: np.ndarray, faces: list[Face]) -> np.ndarray:

@@ -13,7 +13,11 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
+from mask_detector.calibration import reliability_bins
 from mask_detector.types import ClassScore, Report
+
+SIZE_EDGES = (0, 16, 24, 48)  # where the sizes of faces begin, shorter side in pixels
+SIZE_NAMES = ("<16", "16-24", "24-48", ">=48")
 
 
 def evaluate(probabilities: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]) -> Report:
@@ -42,14 +46,8 @@ def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int =
 
     Source: Guo et al., On calibration of modern neural networks, ICML 2017.
     """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [
-        abs(confidence[bin_of == b].mean() - right[bin_of == b].mean()) * (bin_of == b).mean()
-        for b in np.unique(bin_of)
-    ]
-    return float(sum(gaps))
+    counts, confidence, accuracy = reliability_bins(probabilities, labels, bins)
+    return float(np.abs(confidence - accuracy) @ counts / counts.sum())
 
 
 def report_text(probabilities: np.ndarray, labels: np.ndarray, report: Report) -> str:

@@ -1,6 +1,14 @@
-"""Feed photos to Keras: decoded in parallel, in batches, never the whole set in memory."""
+"""Feed pictures to Keras: decoded in parallel, in batches, never the whole set in memory.
+
+Photos and faces cut out of them go the same way as at run time, `images.crop_face` and then
+`images.fit`. For training, each is seen differently every time: cut out a little off and with
+another margin, mirrored, turned, in other light, and as the few, blurred and compressed pixels
+that a camera gives a distant face.
+"""
 
 from __future__ import annotations
+
+import functools
 
 import cv2
 import keras
@@ -8,37 +16,53 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from mask_detector.images import fit, read_image
-from mask_detector.types import Sample
+from mask_detector.images import crop_face, fit, read_image
+from mask_detector.types import FaceBox, Sample
 
-_FAR_SIDES = (24, 96)  # shorter side of a shrunk photo, pixels
+TRAINING_MARGINS = (0.0, 0.35)  # drawn for each view of a face; a fraction of the box, per side
+_LOOSENESS = (-0.15, 0.0)  # the same for a whole photo: some of its edge is cut away
+_SHIFT = 0.08  # most that a view is off the middle, as a fraction of the box
+_FAR_SIDES = (20, 96)  # shorter side of a face as seen from afar, pixels
+_GAMMAS = (-0.8, 1.5)  # powers of 2; above 0 is darker
+_JPEG_QUALITIES = (25, 90)
+_DECODED = 32  # photos kept decoded: faces of one photo follow each other
 
 
-class PhotoBatches:
-    """Batches of photos for `fit`, `evaluate` and `predict`.
+class PictureBatches:
+    """Batches of pictures for `fit`, `evaluate` and `predict`.
 
-    With a seed, order and augmentation of an epoch depend on the seed and the epoch's number
-    alone, so a training that was killed and resumed sees what an unbroken one sees.
+    With a seed, order and views of an epoch depend on the seed and the epoch's number alone, so
+    a training that was killed and resumed sees what an unbroken one sees.
     """
 
     def __init__(
-        self, samples: list[Sample], image_size: int, batch_size: int, *, seed: int | None = None
+        self,
+        samples: list[Sample],
+        image_size: int,
+        batch_size: int,
+        *,
+        margin: float,
+        seed: int | None = None,
+        shuffle: bool = True,
     ) -> None:
         """
         Args:
-            samples: the photos.
-            image_size: side of the pictures that come out, in pixels.
-            batch_size: photos per batch.
-            seed: shuffle and augment, anew for each epoch; None gives the photos as they are, in
-                the order of `samples`.
+            samples: the pictures.
+            image_size: side of what comes out, in pixels.
+            batch_size: pictures per batch.
+            margin: for faces cut out, as at run time; with a seed one is drawn for each view.
+            seed: shuffle and augment, anew for each epoch; None gives the pictures as they are,
+                in the order of `samples`.
+            shuffle: False keeps the order with a seed too.
         """
         self.labels = np.array([sample.label for sample in samples], np.int32)
-        self._paths = [sample.path for sample in samples]  # may hold names that are not UTF-8
-        self._image_size = image_size
-        self._seed = seed
+        self._samples = samples
+        self._image_size, self._margin, self._seed = image_size, margin, seed
         self._epoch = tf.Variable(0, trainable=False, dtype=tf.int32)
         self._augmentation = build_augmentation() if seed is not None else None
-        self.dataset = self._build(batch_size)
+        self._read = functools.lru_cache(_DECODED)(read_image)
+        self.dataset = self._build(batch_size, shuffle and seed is not None)
+        self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
         """Choose what the next pass over `dataset` looks like."""
@@ -46,68 +70,102 @@ class PhotoBatches:
         if self._augmentation:
             reseed(self._augmentation, self._seed, epoch)
 
-    def _build(self, batch_size: int) -> tf.data.Dataset:
-        indices = tf.range(len(self._paths))
-
-        def one_epoch(_: tf.Tensor) -> tf.data.Dataset:
-            order = indices
-            if self._seed is not None:
-                order = tf.random.experimental.stateless_shuffle(indices, [self._seed, self._epoch])
-            return tf.data.Dataset.from_tensor_slices(order)
-
+    def _build(self, batch_size: int, shuffle: bool) -> tf.data.Dataset:
         def load(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             image = tf.numpy_function(self._load, [index, self._epoch], tf.uint8)
             image.set_shape((self._image_size, self._image_size, 3))
             return image, tf.gather(self.labels, index)
 
         batches = (
-            tf.data.Dataset.range(1)
-            .flat_map(one_epoch)
+            ordered_indices(len(self._samples), self._seed if shuffle else None, self._epoch)
             .map(load, num_parallel_calls=tf.data.AUTOTUNE)
             .batch(batch_size)
         )
         if self._augmentation:  # one batch after the other: each draws the next random numbers
             batches = batches.map(lambda x, y: (self._augmentation(x, training=True), y))
-        batch_count = -(-len(self._paths) // batch_size)
-        batches = batches.apply(tf.data.experimental.assert_cardinality(batch_count))
-        return batches.prefetch(tf.data.AUTOTUNE)
+        return with_length(batches, len(self._samples), batch_size).prefetch(tf.data.AUTOTUNE)
 
     def _load(self, index: np.ndarray, epoch: np.ndarray) -> np.ndarray:
-        image = read_image(self._paths[int(index)])
+        sample = self._samples[int(index)]
+        image = self._read(sample.path)
         if self._seed is not None:
-            image = _from_afar(image, np.random.default_rng((self._seed, int(epoch), int(index))))
+            random = np.random.default_rng((self._seed, int(epoch), int(index)))
+            image = _as_a_camera_might(_random_crop(image, sample.box, random), random)
+        elif sample.box is not None:
+            image = crop_face(image, sample.box, self._margin)
         return fit(image, self._image_size)
 
 
-def _from_afar(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Half of the time, shrink a photo to the few pixels that a camera gives a distant face.
+def ordered_indices(count: int, seed: int | None, epoch: tf.Variable) -> tf.data.Dataset:
+    """The numbers below `count`, with a seed in an order that it and the epoch decide."""
+
+    def one_epoch(_: tf.Tensor) -> tf.data.Dataset:
+        order = tf.range(count)
+        if seed is not None:
+            order = tf.random.experimental.stateless_shuffle(order, [seed, epoch])
+        return tf.data.Dataset.from_tensor_slices(order)
+
+    return tf.data.Dataset.range(1).flat_map(one_epoch)
+
+
+def with_length(batches: tf.data.Dataset, count: int, batch_size: int) -> tf.data.Dataset:
+    """Say how many batches there are, for the progress bar."""
+    return batches.apply(tf.data.experimental.assert_cardinality(-(-count // batch_size)))
+
+
+def _random_crop(image: np.ndarray, box: FaceBox | None, random: np.random.Generator) -> np.ndarray:
+    """Cut out a face, or most of a photo, with a random margin and a little off the middle."""
+    height, width = image.shape[:2]
+    margin = random.uniform(*(_LOOSENESS if box is None else TRAINING_MARGINS))
+    box = box or FaceBox(0, 0, width, height, 1.0)
+    across, down = random.uniform(-_SHIFT, _SHIFT, 2) * (box.width, box.height)
+    shifted = FaceBox(
+        round(box.left + across),
+        round(box.top + down),
+        round(box.right + across),
+        round(box.bottom + down),
+        box.score,
+    )
+    crop = crop_face(image, shifted, margin)
+    return crop if crop.size else image
+
+
+def _as_a_camera_might(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Half of the time from afar, sometimes in poor light, out of focus or compressed.
 
     `fit` then enlarges it, as it does with a small face at run time. Sharp photos alone teach a
     network details that no camera shows.
     """
     height, width = image.shape[:2]
-    scale = random.integers(_FAR_SIDES[0], _FAR_SIDES[1], endpoint=True) / min(height, width)
-    if random.random() < 0.5 or scale >= 1:
-        return image
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    is_far, is_blurred, is_compressed, is_ill_lit = random.random(4) < (0.5, 0.2, 0.25, 0.3)
+    scale = random.integers(*_FAR_SIDES, endpoint=True) / min(height, width)
+    if is_far and scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    if is_ill_lit:  # a gamma: dark faces against a window, or pale ones under a lamp
+        exponent = 2 ** random.uniform(*_GAMMAS)
+        curve = np.rint(255 * (np.arange(256) / 255) ** exponent).astype(np.uint8)
+        image = cv2.LUT(image, curve)
+    if is_blurred:
+        image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.005, 0.03) * min(image.shape[:2]))
+    if is_compressed:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(*_JPEG_QUALITIES))]
+        image = cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR)
+    return image
 
 
 def build_augmentation() -> keras.Sequential:
-    """Random views of photos, `(n, h, w, 3)` RGB 0-255 in and out.
+    """Random views of pictures, `(n, h, w, 3)` RGB 0-255 in and out.
 
     It belongs to the data, not to the model: the file that is saved holds none of it.
     """
-    edges = {"fill_mode": "nearest"}
     return keras.Sequential(
         [
             layers.RandomFlip("horizontal"),
-            layers.RandomRotation(20 / 360, **edges),
-            layers.RandomZoom(0.15, **edges),
-            layers.RandomTranslation(0.15, 0.15, **edges),
-            layers.RandomShear(0.15, 0.15, **edges),
-            layers.RandomBrightness(0.2, value_range=(0, 255)),
-            layers.RandomContrast(0.2, value_range=(0, 255)),
+            layers.RandomRotation(20 / 360, fill_mode="nearest"),
+            layers.RandomBrightness(0.25, value_range=(0, 255)),
+            layers.RandomContrast(0.3, value_range=(0, 255)),
+            layers.RandomColorDegeneration(0.6, value_range=(0, 255)),
         ],
         name="augmentation",
     )

@@ -7,7 +7,10 @@ no mask at all (`def_front`, `ok_front`) keep their own meaning and their own wo
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import Enum
+
+NOT_SURE = "Not sure"  # shown in place of a verdict that is not confident enough
 
 
 class Meaning(Enum):
@@ -43,6 +46,19 @@ def meaning_of(class_name: str) -> Meaning:
     if not _MASK.search(words):
         return Meaning.OTHER
     return Meaning.MISSING if _MISSING.search(words) else Meaning.COMPLIANT
+
+
+def model_class_of(name: str, model_classes: Sequence[str]) -> int | None:
+    """Which of the model's classes an annotated one is: by name, else by what it means.
+
+    Returns:
+        Its index; None for a class that the model does not know, or can't tell from another.
+    """
+    if name in model_classes:
+        return list(model_classes).index(name)
+    meaning = meaning_of(name)
+    alike = [i for i, known in enumerate(model_classes) if meaning_of(known) is meaning]
+    return alike[0] if len(alike) == 1 and meaning is not Meaning.OTHER else None
 
 
 def display_name(class_name: str) -> str:

@@ -16,7 +16,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mask_detector.calibration import apply_temperature
 from mask_detector.errors import ModelError
+from mask_detector.litert_model import LiteRtModel
 from mask_detector.model_file import kind_of, read_card
 from mask_detector.quiet import load_tensorflow
 from mask_detector.types import ModelCard
@@ -36,7 +38,8 @@ class MaskClassifier(Protocol):
             crops: `(n, size, size, 3)` uint8 RGB with `size = card.image_size`; n = 0 is legal.
 
         Returns:
-            `(n, classes)` float32 probabilities in the order of `card.class_names`.
+            `(n, classes)` float32 probabilities in the order of `card.class_names`, calibrated
+            by the card's temperature.
         """
         ...
 
@@ -68,10 +71,25 @@ class KerasClassifier:
         ]
         if not parts:
             return np.empty((0, len(self.card.class_names)), np.float32)
-        answers = np.concatenate(parts)
-        if answers.shape[1] == 1:  # one sigmoid: the probability of the second class
-            answers = np.concatenate([1 - answers, answers], axis=1)
-        return answers
+        return _calibrated(np.concatenate(parts), self.card)
+
+
+class LiteRtClassifier:
+    """A LiteRT model; nothing of TensorFlow is loaded."""
+
+    def __init__(self, model: LiteRtModel, card: ModelCard) -> None:
+        self._model, self.card = model, card
+        self.predict(np.zeros((1, card.image_size, card.image_size, 3), np.uint8))
+
+    def predict(self, crops: np.ndarray) -> np.ndarray:
+        return _calibrated(self._model(crops), self.card)
+
+
+def _calibrated(answers: np.ndarray, card: ModelCard) -> np.ndarray:
+    """From what any engine answers, `(n, outputs)`, to what the card promises."""
+    if answers.shape[1] == 1:  # one sigmoid: the probability of the second class
+        answers = np.concatenate([1 - answers, answers], axis=1)
+    return apply_temperature(answers, card.temperature)
 
 
 def load_classifier(
@@ -83,7 +101,7 @@ def load_classifier(
     """Load any model file: one of ours, or an old one from elsewhere.
 
     Args:
-        path: `.keras`, HDF5 under any suffix, or a SavedModel folder.
+        path: `.keras`, `.tflite`, HDF5 under any suffix, or a SavedModel folder.
         class_names: the order of the outputs of a model that carries no card.
         input_range: what such a model wants 0-255 scaled to; tutorials built on MobileNetV2
             use -1 to 1, plain CNNs mostly 0 to 1.
@@ -103,15 +121,23 @@ def load_classifier(
             f"--classes {','.join(class_names)} contradicts {path}, whose outputs are "
             f"{','.join(card.class_names)}; leave the option out"
         )
-    load_tensorflow()
-    model = _load_keras(path)
+    if kind_of(path) == "tflite":
+        model = LiteRtModel(path) if card else LiteRtModel(path, input_range)
+        return LiteRtClassifier(model, card or _card_for(model, path, class_names))
+    model = load_keras(path)
     if card is None:
         card = _card_for(model, path, class_names)
         model = _with_scaling(model, input_range)
     return KerasClassifier(model, card)
 
 
-def _load_keras(path: Path) -> Any:
+def load_keras(path: Path) -> Any:
+    """Load a file or folder that Keras or TensorFlow wrote, as a Keras model or one's like.
+
+    Raises:
+        ModelError: it is damaged, or this Keras can't read it.
+    """
+    load_tensorflow()
     import keras
 
     kind = kind_of(path)

@@ -1,8 +1,9 @@
 """Model files that say what they are: the card travels inside.
 
 A `.keras` file is a zip and takes the card as one more entry; an HDF5 file takes it as an
-attribute of its root. Keras itself reads both as before. What a file is, is told by its content:
-an HDF5 model is known under any suffix (`.h5`, `.model`, none).
+attribute of its root; behind a `.tflite` stands a zip that holds nothing else. Keras and LiteRT
+read all three as before. What a file is, is told by its content: an HDF5 model is known under any
+suffix (`.h5`, `.model`, none).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ SUFFIXES = (".keras", ".h5")
 
 
 def kind_of(path: Path) -> str:
-    """Tell the kind of a model by its content: `keras`, `h5` or `saved_model`.
+    """Tell the kind of a model by its content: `keras`, `h5`, `tflite` or `saved_model`.
 
     Raises:
         ModelError: no such file, or none of these.
@@ -36,12 +38,14 @@ def kind_of(path: Path) -> str:
         head = file.read(256)
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
         return "h5"
+    if head[4:8] == b"TFL3":  # the name that flatbuffers give a LiteRT model
+        return "tflite"
     if head.startswith(b"PK\x03\x04") and zipfile.is_zipfile(path):
         return "keras"
     looks_like = _what_it_looks_like(head)
     raise ModelError(
-        f"{path} is not a model file{looks_like}; expected a .keras file, an HDF5 file (.h5, "
-        f".model) or a SavedModel folder"
+        f"{path} is not a model file{looks_like}; expected a .keras or .tflite file, an HDF5 file "
+        f"(.h5, .model) or a SavedModel folder"
     )
 
 
@@ -69,7 +73,7 @@ def read_card(path: Path) -> ModelCard | None:
 
 
 def _card_text(path: Path, kind: str) -> str | None:
-    if kind == "keras":
+    if kind == "keras" or (kind == "tflite" and zipfile.is_zipfile(path)):
         with zipfile.ZipFile(path) as archive:
             return archive.read(CARD_ENTRY).decode() if CARD_ENTRY in archive.namelist() else None
     if kind == "h5":
@@ -93,25 +97,56 @@ def save_model(model: Any, card: ModelCard, path: Path) -> None:
         ModelError: another suffix, or a place that can't be written.
     """
     check_suffix(path)
-    partial = path.with_name(f".{path.stem}.part{path.suffix}")
-    text = json.dumps(card.to_dict(), indent=1)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _replacing(path) as partial:
         model.save(partial)
         if path.suffix == ".h5":
             import h5py
 
             with h5py.File(partial, "a") as file:
-                file.attrs[CARD_ENTRY] = text
+                file.attrs[CARD_ENTRY] = _to_text(card)
         else:
-            with zipfile.ZipFile(partial, "a", zipfile.ZIP_DEFLATED) as archive:
-                archive.writestr(CARD_ENTRY, text)
+            _append_entry(card, partial)
+
+
+def save_tflite(data: bytes, card: ModelCard, path: Path) -> None:
+    """Write a LiteRT model and its card as one file, whole or not at all.
+
+    Args:
+        data: the model as the converter gives it.
+        card: what to say about it.
+        path: where to.
+
+    Raises:
+        ModelError: a place that can't be written.
+    """
+    with _replacing(path) as partial:
+        partial.write_bytes(data)
+        _append_entry(card, partial)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A name to write to; it becomes `path` when all is written, and is gone if that fails."""
+    partial = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
         partial.replace(path)
     except OSError as error:
         raise ModelError(f"{path} can't be written ({error})") from error
     finally:
         with contextlib.suppress(OSError):  # a folder that never was holds no part either
             partial.unlink()
+
+
+def _append_entry(card: ModelCard, path: Path) -> None:
+    """Add the card to a zip; behind a file that is none, a zip begins (`zipfile` knows such)."""
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(CARD_ENTRY, _to_text(card))
+
+
+def _to_text(card: ModelCard) -> str:
+    return json.dumps(card.to_dict(), indent=1)
 
 
 def check_suffix(path: Path) -> None:

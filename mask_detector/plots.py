@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mask_detector.calibration import reliability_bins
+from mask_detector.checkpoints import rank
 from mask_detector.types import Report
 
 
@@ -26,7 +29,7 @@ def plot_history(history: list[dict[str, float]], path: Path) -> None:
         for index in range(1, len(stages)):
             if stages[index] != stages[index - 1]:
                 axes.axvline(index + 0.5, color="grey", linestyle=":", label=stages[index])
-        best = int(np.argmin([row["val_loss"] for row in history]))
+        best = min(range(len(history)), key=lambda index: rank(history[index]))
         axes.axvline(best + 1, color="tab:green", alpha=0.5, label="best, kept")
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)
@@ -58,6 +61,54 @@ def plot_confusion_matrix(report: Report, path: Path, title: str) -> None:
     axes.set_title(f"{title} (n = {report.n}, accuracy {report.accuracy:.2%})")
     figure.colorbar(image, ax=axes, label="part of the true class", shrink=0.8)
     _save(figure, path)
+
+
+def plot_reliability(
+    probabilities_before: np.ndarray,
+    probabilities_after: np.ndarray,
+    labels: np.ndarray,
+    path: Path,
+    title: str,
+) -> None:
+    """Draw how often verdicts of each confidence are right, before and after the temperature.
+
+    On the diagonal confidence means what it says; below it the model claims too much. Source:
+    Guo et al., On calibration of modern neural networks, ICML 2017.
+
+    Args:
+        probabilities_before: `(n, classes)` as the model gives them.
+        probabilities_after: `(n, classes)` calibrated.
+        labels: `(n,)` the true classes' indices.
+        path: the PNG to write.
+        title: what was judged, such as `validation split`.
+    """
+    figure = Figure(figsize=(10, 5.2), layout="constrained")
+    figure.suptitle(title, parse_math=False)
+    panels = zip(figure.subplots(1, 2), (probabilities_before, probabilities_after), strict=True)
+    for (axes, probabilities), moment in zip(panels, ("before", "after"), strict=True):
+        counts, confidence, accuracy = reliability_bins(probabilities, labels)
+        error = np.average(abs(confidence - accuracy), weights=counts)
+        _draw_reliability(axes, counts, confidence, accuracy)
+        axes.set_title(f"{moment} (n = {len(labels)}, calibration error {error:.2%})")
+    _save(figure, path)
+
+
+def _draw_reliability(
+    axes: Axes, counts: np.ndarray, confidence: np.ndarray, accuracy: np.ndarray
+) -> None:
+    edges = np.arange(len(counts)) / len(counts)
+    bars = {"width": 1 / len(counts), "align": "edge", "color": "tab:grey", "alpha": 0.3}
+    axes.bar(edges, counts / counts.sum(), **bars, label="part of the verdicts")
+    axes.plot([0, 1], [0, 1], color="black", linestyle=":", label="confidence = accuracy")
+    filled = counts > 0
+    x, y = confidence[filled], accuracy[filled]
+    axes.plot(x, y, "o-", color="tab:blue", markersize=4, label="verdicts, and how many")
+    for point in zip(x, y, counts[filled], strict=True):
+        place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "fontsize": 8}
+        axes.annotate(str(point[2]), point[:2], **place)
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.08), xlabel="confidence", ylabel="accuracy")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left")
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 def load_tensorflow() -> None:
     """Import TensorFlow and Keras; what they raise is raised, what they chat about is dropped."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _standard_error_dropped():
+    with standard_error_dropped():
         import keras  # noqa: F401
         import tensorflow as tf
 
@@ -23,7 +23,8 @@ def load_tensorflow() -> None:
 
 
 @contextlib.contextmanager
-def _standard_error_dropped() -> Iterator[None]:
+def standard_error_dropped() -> Iterator[None]:
+    """Drop what libraries write to standard error, below Python's own `sys.stderr` too."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:

@@ -20,6 +20,7 @@ import numpy as np
 
 from mask_detector.drawing import draw_faces
 from mask_detector.errors import MaskDetectorError, writing
+from mask_detector.labels import NOT_SURE
 from mask_detector.types import Face, Frame
 
 VIDEO_CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
@@ -50,7 +51,7 @@ class FrameSink:
 
 
 class TallySink(FrameSink):
-    """Counts frames, and faces per class."""
+    """Counts frames, and faces per class; those without a sure verdict by themselves."""
 
     def __init__(self) -> None:
         self.frame_count = 0
@@ -58,7 +59,7 @@ class TallySink(FrameSink):
 
     def write(self, frame: Frame, faces: list[Face]) -> None:
         self.frame_count += 1
-        self.face_counts.update(face.label for face in faces)
+        self.face_counts.update(face.label if face.is_sure else NOT_SURE for face in faces)
 
 
 class VideoSink(FrameSink):

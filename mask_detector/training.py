@@ -1,13 +1,16 @@
-"""Train a classifier in two stages: the new head first, then, if asked, the top of the backbone.
+"""Train a classifier in two stages: the new head first, then the top of the backbone.
 
-Each finished epoch is kept (see `checkpoints.py`); the order of the photos and everything random
-depend on the seed and the epoch's number, so that a resumed training ends like an unbroken one.
+What stays frozen in both is computed once for several views of each picture (`feature_cache.py`),
+and the stages train what stands on it. Each finished epoch is kept (see `checkpoints.py`); the
+order of the pictures and everything random depend on the seed and the epoch's number, so that a
+resumed training ends like an unbroken one.
 """
 
 from __future__ import annotations
 
 import csv
 import logging
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -21,14 +24,16 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from mask_detector.architectures import build_model, set_trainable_top
 from mask_detector.checkpoints import Checkpoints
-from mask_detector.input_pipeline import PhotoBatches, reseed
+from mask_detector.feature_cache import FeatureBatches, cut, extract
+from mask_detector.input_pipeline import PictureBatches, reseed
 from mask_detector.training_options import TrainingOptions
 from mask_detector.types import Sample
 
 logger = logging.getLogger(__name__)
 
-_EARLY_STOPPING = {"monitor": "val_loss", "patience": 5}
-_PLATEAU = {"monitor": "val_loss", "factor": 0.3, "patience": 2}
+# Passes over the pictures and, for sets so small that those are few steps, the least of these.
+_HEAD_EPOCHS, _HEAD_STEPS = 4, 150
+_FINE_TUNE_EPOCHS, _FINE_TUNE_STEPS = 8, 300
 
 
 @dataclass(frozen=True)
@@ -43,12 +48,22 @@ class _Stage:
         layers = f" and the top {self.trained_layers} layers of the backbone"
         return "the head" + (layers if self.trained_layers else "")
 
+    def rate(self, epoch: int) -> float:
+        """The learning rate of an epoch, falling along half a cosine.
 
-def _stages(options: TrainingOptions) -> list[_Stage]:
-    stages = [_Stage("head", options.epochs, options.learning_rate, 0)]
+        Source: Loshchilov and Hutter, SGDR, ICLR 2017.
+        """
+        return self.learning_rate * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
+
+
+def _stages(options: TrainingOptions, picture_count: int) -> list[_Stage]:
+    steps = -(-picture_count // options.batch_size)
+    epochs = options.epochs or max(_HEAD_EPOCHS, _HEAD_STEPS // steps)
+    stages = [_Stage("head", epochs, options.learning_rate, 0)]
     if options.fine_tune > 0:
+        epochs = options.fine_tune_epochs or max(_FINE_TUNE_EPOCHS, _FINE_TUNE_STEPS // steps)
         rate = options.learning_rate / 10
-        stages.append(_Stage("fine-tuning", options.fine_tune_epochs, rate, options.fine_tune))
+        stages.append(_Stage("fine-tuning", epochs, rate, options.fine_tune))
     return stages
 
 
@@ -71,7 +86,7 @@ def train(
     *,
     verbose: int = 1,
 ) -> keras.Model:
-    """Train until the validation loss stops falling, and return the best epoch's model.
+    """Train all stages, and return the model of the best epoch.
 
     Args:
         splits: `train` and `val` samples.
@@ -85,91 +100,116 @@ def train(
         A model from RGB 0-255 to probabilities, without augmentation or optimizer.
     """
     keras.utils.set_random_seed(options.seed)
-    batches = PhotoBatches(
-        splits["train"], options.image_size, options.batch_size, seed=options.seed
+    model = build_model(
+        options.architecture,
+        image_size=options.image_size,
+        class_count=len(class_names),
+        weights=options.backbone_weights,
     )
-    validation = PhotoBatches(splits["val"], options.image_size, options.batch_size)
-    weights = compute_class_weight("balanced", classes=np.unique(batches.labels), y=batches.labels)
-    for stage in _stages(options):
+    set_trainable_top(model, options.fine_tune)
+    parts = cut(model) if options.views else None
+    if parts:
+        trunk, trained = parts
+        batches, validation = _feature_batches(trunk, splits, options, checkpoints.folder)
+    else:
+        trained, batches, validation = model, *_picture_batches(splits, options)
+    weights = _class_weights(batches.labels)
+    for stage in _stages(options, len(batches.labels)):
         if checkpoints.is_finished(stage.name):
             continue
-        model = _model_for(stage, class_names, options, checkpoints)
-        logger.info("training %s, at most %d epochs", stage.description, stage.epochs)
-        if not checkpoints.stops_early:
-            model.fit(
-                batches.dataset,
-                validation_data=validation.dataset,
-                epochs=stage.epochs,
-                initial_epoch=len(checkpoints.rows_of(stage.name)),
-                class_weight=dict(enumerate(weights)),
-                callbacks=_callbacks(stage, batches, options, checkpoints, log_path),
-                verbose=verbose,
-            )
+        begun = _begin(stage, model, trained, checkpoints)
+        logger.info("training %s, %d epochs", stage.description, stage.epochs)
+        begun.fit(
+            batches.dataset,
+            shuffle=False,  # `batches` do it; Keras would warn
+            validation_data=validation.dataset,
+            epochs=stage.epochs,
+            initial_epoch=len(checkpoints.rows_of(stage.name)),
+            class_weight=weights,
+            callbacks=[
+                keras.callbacks.LearningRateScheduler(stage.rate),
+                _EpochKeeper(stage.name, batches, options.seed, checkpoints, log_path),
+            ],
+            verbose=verbose,
+        )
         checkpoints.finish_stage(stage.name)
-    return keras.models.load_model(checkpoints.best_model, compile=False)
+    _take_weights(trained, checkpoints.best_model)
+    return model
 
 
-def _model_for(
-    stage: _Stage, class_names: tuple[str, ...], options: TrainingOptions, checkpoints: Checkpoints
+def _class_weights(labels: np.ndarray) -> dict[int, float]:
+    """The square root of full balance: between the recall of a rare class and its precision."""
+    balanced = compute_class_weight("balanced", classes=np.unique(labels), y=labels)
+    return dict(enumerate(np.sqrt(balanced)))
+
+
+_Batches = PictureBatches | FeatureBatches
+
+
+def _picture_batches(
+    splits: dict[str, list[Sample]], options: TrainingOptions
+) -> tuple[_Batches, _Batches]:
+    """Training pictures seen anew in every epoch, and validation pictures as they are."""
+    size = options.image_size, options.batch_size
+    margin = options.crop_margin
+    return (
+        PictureBatches(splits["train"], *size, margin=margin, seed=options.seed),
+        PictureBatches(splits["val"], *size, margin=margin),
+    )
+
+
+def _feature_batches(
+    trunk: keras.Model, splits: dict[str, list[Sample]], options: TrainingOptions, folder: Path
+) -> tuple[_Batches, _Batches]:
+    """The same, but with what the frozen part makes of `options.views` views of each picture."""
+    size, margin, seed = options.image_size, options.crop_margin, options.seed
+    repeated = [sample for sample in splits["train"] for _ in range(options.views)]
+    views = PictureBatches(
+        repeated, size, options.batch_size, margin=margin, seed=seed, shuffle=False
+    )
+    validation = PictureBatches(splits["val"], size, options.batch_size, margin=margin)
+    return (
+        FeatureBatches(
+            extract(trunk, views, folder / "train-features.npy"),
+            views.labels[:: options.views],
+            options.batch_size,
+            view_count=options.views,
+            seed=seed,
+        ),
+        FeatureBatches(
+            extract(trunk, validation, folder / "val-features.npy"),
+            validation.labels,
+            options.batch_size,
+        ),
+    )
+
+
+def _begin(
+    stage: _Stage, model: keras.Model, trained: keras.Model, checkpoints: Checkpoints
 ) -> keras.Model:
     """The compiled model a stage begins with, or goes on with."""
     if checkpoints.rows_of(stage.name):
         return keras.models.load_model(checkpoints.last_model)
     if checkpoints.history:
-        model = keras.models.load_model(checkpoints.best_model, compile=False)
-    else:
-        model = build_model(
-            options.architecture,
-            image_size=options.image_size,
-            class_count=len(class_names),
-            weights=options.backbone_weights,
-        )
-    set_trainable_top(model, stage.trained_layers)
-    model.compile(
+        _take_weights(trained, checkpoints.best_model)
+    set_trainable_top(model, stage.trained_layers)  # `trained` has layers of `model`
+    trained.compile(
         optimizer=keras.optimizers.Adam(stage.learning_rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    return model
+    return trained
 
 
-def _callbacks(
-    stage: _Stage,
-    batches: PhotoBatches,
-    options: TrainingOptions,
-    checkpoints: Checkpoints,
-    log_path: Path,
-) -> list[keras.callbacks.Callback]:
-    judges = [
-        keras.callbacks.EarlyStopping(**_EARLY_STOPPING),
-        keras.callbacks.ReduceLROnPlateau(**_PLATEAU),
-    ]
-    replay = _Replay(judges, checkpoints.rows_of(stage.name), stage.learning_rate)
-    keeper = _EpochKeeper(stage.name, batches, options.seed, checkpoints, log_path)
-    return [*judges, replay, keeper]
-
-
-class _Replay(keras.callbacks.Callback):
-    """Show the epochs of before the interruption to callbacks that remember what they saw."""
-
-    def __init__(
-        self, judges: list[keras.callbacks.Callback], rows: list[dict[str, Any]], rate: float
-    ) -> None:
-        super().__init__()
-        self._judges, self._rows, self._rate = judges, rows, rate
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self.model.optimizer.learning_rate = self._rate  # the judges lower it again, as then
-        for epoch, row in enumerate(self._rows):
-            for judge in self._judges:
-                judge.on_epoch_end(epoch, dict(row))
+def _take_weights(model: keras.Model, path: Path) -> None:
+    model.set_weights(keras.models.load_model(path, compile=False).get_weights())
 
 
 class _EpochKeeper(keras.callbacks.Callback):
     """Seeds each epoch by its number, and keeps it when it is over."""
 
     def __init__(
-        self, stage: str, batches: PhotoBatches, seed: int, checkpoints: Checkpoints, log_path: Path
+        self, stage: str, batches: _Batches, seed: int, checkpoints: Checkpoints, log_path: Path
     ) -> None:
         super().__init__()
         self._stage, self._batches, self._seed = stage, batches, seed
@@ -186,7 +226,7 @@ class _EpochKeeper(keras.callbacks.Callback):
         row = {"epoch": len(self._checkpoints.history) + 1, "stage": self._stage}
         row |= {name: float(value) for name, value in (logs or {}).items()}
         row["seconds"] = round(time.monotonic() - self._started, 1)
-        self._checkpoints.record(row, self.model, stops_early=bool(self.model.stop_training))
+        self._checkpoints.record(row, self.model)
         _write_log(self._checkpoints.history, self._log_path)
 
 

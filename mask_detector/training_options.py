@@ -10,8 +10,15 @@ from mask_detector.errors import MaskDetectorError
 from mask_detector.types import DEFAULT_CROP_MARGIN
 
 
-def _knob(default: Any, help_text: str, limits: tuple[float, float] | None = None) -> Any:
-    return field(default=default, metadata={"help": help_text, "limits": limits})
+def _knob(
+    default: Any,
+    help_text: str,
+    limits: tuple[float, float] | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    return field(
+        default=default, metadata={"help": help_text, "limits": limits, "choices": choices}
+    )
 
 
 @dataclass(frozen=True)
@@ -23,27 +30,52 @@ class TrainingOptions:
     """
 
     epochs: int = _knob(
-        20,
-        "most passes over the photos for the head; stops early when the validation loss no "
-        "longer falls",
-        (1, 10_000),
-    )
-    batch_size: int = _knob(32, "photos per step; halve it if memory runs out", (1, 4096))
-    learning_rate: float = _knob(
-        1e-4, "Adam's step size for the head; fine-tuning uses a tenth", (1e-9, 1.0)
-    )
-    fine_tune: int = _knob(
         0,
-        "after the head, also train this many top layers of the backbone (0 = head only; 38 = "
-        "from MobileNetV2's block 13 on)",
+        "passes over the pictures for the head; the epoch with the best validation accuracy is "
+        "kept in the end. 0 = 4, more for a set so small that they are under 150 steps",
         (0, 10_000),
     )
-    fine_tune_epochs: int = _knob(10, "most passes in the fine-tuning stage", (1, 10_000))
+    batch_size: int = _knob(32, "pictures per step; halve it if memory runs out", (1, 4096))
+    learning_rate: float = _knob(
+        1e-3,
+        "Adam's first step size for the head; fine-tuning uses a tenth; both fall to 0",
+        (1e-9, 1.0),
+    )
+    fine_tune: int = _knob(
+        38,
+        "after the head, also train this many top layers of the backbone (38 = from "
+        "MobileNetV2's block 13 on; 0 = head only: quicker, and less right)",
+        (0, 10_000),
+    )
+    fine_tune_epochs: int = _knob(
+        0,
+        "passes in the fine-tuning stage; 0 = 8, more for a set so small that they are under 300 "
+        "steps",
+        (0, 10_000),
+    )
+    views: int = _knob(
+        6,
+        "augmented views of each picture, whose features below the trained layers are computed "
+        "once (about 40 kB on disk each while it trains); 0 = a new view in every epoch, slower",
+        (0, 1000),
+    )
+    crop: str = _knob(
+        "auto",
+        "faces: photos in which the face detector finds one face are also trained on cut out, as "
+        "the camera will show them; none: photos as they are; auto: faces if the classes speak "
+        "of masks",
+        choices=("auto", "faces", "none"),
+    )
     image_size: int = _knob(
         224, "side of the square input in pixels; 96-160 is faster and less exact", (32, 1024)
     )
     seed: int = _knob(
-        42, "of the split, the order and the augmentation: same seed, same result", (0, 2**31 - 1)
+        42, "of the order and the augmentation: same seed, same result", (0, 2**31 - 1)
+    )
+    split_seed: int = _knob(
+        42,
+        "of the split alone, so that another --seed is tested on the same photos",
+        (0, 2**31 - 1),
     )
     backbone_weights: str = _knob(
         "imagenet",
@@ -52,8 +84,8 @@ class TrainingOptions:
     architecture: str = _knob("mobilenet_v2", "the network")
     crop_margin: float = _knob(
         DEFAULT_CROP_MARGIN,
-        "how much around the face the training photos show, as a fraction of the face box per "
-        "side; faces are cut out of camera frames with the same margin",
+        "how much of its surroundings a face keeps when it is cut out of a camera frame, as a "
+        "fraction of its box per side; training draws from 0 to 0.35",
         (0.0, 2.0),
     )
 

@@ -9,14 +9,40 @@ from typing import Any
 import numpy as np
 
 # How much of its surroundings a face keeps when it is cut out, as a fraction of the box per
-# side. Photos in public mask sets show about this much around the face; fed the tight box, a
-# model trained on them calls more masked faces bare.
-DEFAULT_CROP_MARGIN = 0.3
+# side: the middle of what training shows, since no two detectors draw their boxes alike.
+DEFAULT_CROP_MARGIN = 0.2
+
+
+@dataclass(frozen=True)
+class FaceBox:
+    """Where a face is, in pixels of the picture it was found in; right and bottom exclusive."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    score: float  # how sure the detector is that this is a face, 0-1
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+
+@dataclass(frozen=True)
+class LabelledBox:
+    """A face that a person has marked in a photo, and the class that they gave it."""
+
+    box: FaceBox
+    class_name: str
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled photo.
+    """One labelled picture to train or test on: a photo, or a face in it.
 
     `group` numbers the cluster of duplicates, augmented copies or photos of one person that it
     belongs to: a group is never torn apart by a split.
@@ -25,6 +51,7 @@ class Sample:
     path: Path
     label: int
     group: int
+    box: FaceBox | None = None  # the face to cut out; None takes the photo as it is
 
 
 @dataclass(frozen=True)
@@ -65,25 +92,6 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class FaceBox:
-    """Where a face is, in pixels of the picture it was found in; right and bottom exclusive."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-    score: float  # how sure the detector is that this is a face, 0-1
-
-    @property
-    def width(self) -> int:
-        return self.right - self.left
-
-    @property
-    def height(self) -> int:
-        return self.bottom - self.top
-
-
-@dataclass(frozen=True)
 class Face:
     """A face and what the classifier says about it."""
 
@@ -91,10 +99,16 @@ class Face:
     probabilities: tuple[float, ...]  # one per class, in the order of class_names
     class_names: tuple[str, ...]
     track_id: int | None = None
+    least_confidence: float = 0.0  # a less confident verdict is not given as one: "not sure"
 
     @property
     def label(self) -> str:
+        """The likeliest class, also where it is not sure."""
         return self.class_names[int(np.argmax(self.probabilities))]
+
+    @property
+    def is_sure(self) -> bool:
+        return self.confidence >= self.least_confidence
 
     @property
     def confidence(self) -> float:

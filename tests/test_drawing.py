@@ -1,5 +1,7 @@
 """Boxes and captions, judged by the pixels that were drawn."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -56,6 +58,22 @@ def test_other_classes_have_colours_of_their_own():
 )
 def test_the_caption_says_verdict_and_confidence(label, confidence, words):
     assert caption(face(label, confidence=confidence)) == words
+
+
+@pytest.mark.parametrize("label", ["with_mask", "without_mask", "cat"])
+def test_a_face_that_is_not_sure_is_grey_and_says_so(label):
+    unsure = dataclasses.replace(face(label, confidence=0.71), least_confidence=0.8)
+    assert caption(unsure) == "Not sure: 71.0%"
+    blue, green, red = frame_pixel(draw_faces(GREY // 4, [unsure]))
+    assert blue == green == red > 100
+
+
+@pytest.mark.parametrize("least, is_sure", [(0.0, True), (0.75, True), (0.7500001, False)])
+def test_a_verdict_is_given_from_the_least_confidence_on(least, is_sure):
+    judged = dataclasses.replace(face("with_mask", confidence=0.75), least_confidence=least)
+    assert judged.is_sure == is_sure
+    assert judged.label == "with_mask"
+    assert caption(judged) == ("Mask: 75.0%" if is_sure else "Not sure: 75.0%")
 
 
 def test_the_caption_stands_above_the_box_white_on_its_colour():

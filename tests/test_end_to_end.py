@@ -18,7 +18,7 @@ def imagenet():
     return path
 
 
-def test_a_small_training_on_real_photos_judges_others(data, imagenet, tmp_path, run):
+def test_a_small_training_on_real_photos_judges_others(data, imagenet, tmp_path, run, face_folder):
     """Every twelfth photo of the real set trains; photos of another source are judged."""
     for name in ("with_mask", "without_mask"):
         (tmp_path / "dataset" / name).mkdir(parents=True)
@@ -26,10 +26,14 @@ def test_a_small_training_on_real_photos_judges_others(data, imagenet, tmp_path,
             (tmp_path / "dataset" / name / photo.name).symlink_to(photo)
     done = run(
         "train_mask_detector.py", "--dataset", "dataset", "--model", "m.keras", "--plot", "p.png",
-        "--epochs", "4", "--learning-rate", "0.001", "--image-size", "96",
-        "--backbone-weights", imagenet, cwd=tmp_path,
+        "--epochs", "4", "--fine-tune-epochs", "2", "--views", "3", "--image-size", "96",
+        "--backbone-weights", imagenet, "--face", face_folder, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    counts = re.search(r"^dataset: train (\d+), val (\d+), test (\d+)$", done.stdout, re.M)
+    pictures = re.search(r"^pictures: train (\d+), val (\d+), test (\d+)$", done.stdout, re.M)
+    assert counts.groups()[1:] == pictures.groups()[1:]  # each judged once
+    assert 1.5 < int(pictures[1]) / int(counts[1]) < 2  # most faces are found, and shown twice
     from mask_detector.mask_classifiers import load_classifier
 
     assert accuracy_on_other_faces(load_classifier(tmp_path / "m.keras"), data) > 0.85
@@ -57,25 +61,45 @@ def test_the_shipped_model_judges_faces_of_another_source(data, keras):
     assert accuracy_on_other_faces(load_classifier(SHIPPED_MODEL), data) > 0.97
 
 
-def test_the_shipped_figures_are_those_of_its_test_split(data, keras):
+def test_the_shipped_figures_are_those_of_its_test_split(data, keras, face_folder):
     """The card's numbers again, from the photos it was not trained on."""
     from sklearn.metrics import confusion_matrix
 
-    from mask_detector.audit import audit_dataset, split_samples
-    from mask_detector.images import fit, read_image
+    from mask_detector.audit import audit_dataset
+    from mask_detector.face_crops import add_face_crops, open_training_detector
+    from mask_detector.images import crop_face, fit, read_image
     from mask_detector.mask_classifiers import load_classifier
+    from mask_detector.training_data import gather
 
     classifier = load_classifier(SHIPPED_MODEL)
     card = classifier.card
-    audit = audit_dataset(data / "masks4k", show_progress=False)
-    assert audit.data_fingerprint == card.training_data["fingerprint"]
-    test = split_samples(audit, card.training_options["seed"])["test"]
-    crops = np.stack([fit(read_image(sample.path), card.image_size) for sample in test])
-    answers = classifier.predict(crops).argmax(axis=1)
-    again = confusion_matrix([sample.label for sample in test], answers)
+    audits = [
+        audit_dataset(data / name, show_progress=False) for name in card.training_data["sources"]
+    ]
+    gathered = gather(
+        audits, split_seed=card.training_options["split_seed"], class_names=card.class_names
+    )
+    assert gathered.fingerprint == card.training_data["fingerprint"]
+    assert gathered.sources == card.training_data["sources"]
+    test = {"test": gathered.splits["test"]}
+    if card.training_options["crop"] != "none":
+        test = add_face_crops(
+            test,
+            lambda: open_training_detector(face_folder),
+            show_progress=False,
+        )
+    crops = [
+        read_image(sample.path)
+        if sample.box is None
+        else crop_face(read_image(sample.path), sample.box, card.crop_margin)
+        for sample in test["test"]
+    ]
+    answers = classifier.predict(np.stack([fit(crop, card.image_size) for crop in crops]))
+    labels = [sample.label for sample in test["test"]]
+    again = confusion_matrix(labels, answers.argmax(axis=1))
     # Another processor rounds otherwise: a photo on the edge may fall to the other side.
     assert np.abs(again - card.metrics["confusion_matrix"]).max() <= 1
-    assert f"n = {len(test)}" in SHIPPED_MODEL.with_name("mask_detector_report.txt").read_text()
+    assert f"n = {len(labels)}" in SHIPPED_MODEL.with_name("mask_detector_report.txt").read_text()
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,13 @@ from data_sets import (
     reencode,
 )
 
-from mask_detector.audit import audit_dataset, split_samples
+from mask_detector.audit import audit_dataset, split_photos
 from mask_detector.audit_report import audit_text, audit_to_dict
 from mask_detector.errors import DatasetError
+
+
+def paths(photos):
+    return [photo.listed.path for photo in photos]
 
 
 @pytest.fixture
@@ -54,8 +58,8 @@ def test_what_given_splits_tear_apart_is_named(torn):
 
 def test_training_leaves_out_what_val_or_test_also_shows(torn):
     audited = audit(torn)
-    splits = split_samples(audited, 0)
-    names = {split: set(inside(torn, (s.path for s in part))) for split, part in splits.items()}
+    splits = split_photos(audited, 0)
+    names = {split: set(inside(torn, paths(part))) for split, part in splits.items()}
     assert len(names["train"]) == 49
     assert names["train"].isdisjoint({"train/on/exact.png", "train/off/again.jpg"})
     assert {"train/on/p004.png", "train/on/inside train.jpg"} <= names["train"]
@@ -77,13 +81,11 @@ def test_a_split_that_is_not_given_is_taken_from_train(tmp_path, given, made, sh
     root = given_splits(tmp_path, **given)
     reencode(root / "train/on/p000.png", root / "train/on/again.jpg")
     audited = audit(root)
-    splits = split_samples(audited, 0)
+    splits = split_photos(audited, 0)
     assert sorted(splits) == ["test", "train", "val"]
-    assert {path.split("/")[0] for path in inside(root, (s.path for s in splits[made]))} == {
-        "train"
-    }
+    assert {path.split("/")[0] for path in inside(root, paths(splits[made]))} == {"train"}
     assert len(splits[made]) / 80 == pytest.approx(share, abs=0.03)
-    assert {sample.label for sample in splits[made]} == {0, 1}
+    assert {photo.listed.class_name for photo in splits[made]} == {"on", "off"}
     for split in set(given) - {"train"}:
         assert len(splits[split]) == 12
     assert sum(map(len, splits.values())) == len(audited.photos)
@@ -92,13 +94,14 @@ def test_a_split_that_is_not_given_is_taken_from_train(tmp_path, given, made, sh
 
 def test_all_three_given_splits_are_used_as_they_are(tmp_path):
     root = given_splits(tmp_path, train=8, val=3, test=4)
-    splits = split_samples(audit(root), 0)
+    splits = split_photos(audit(root), 0)
     assert {split: len(part) for split, part in splits.items()} == {
         "train": 16,
         "val": 6,
         "test": 8,
     }
-    assert all(s.path.relative_to(root).parts[0] == k for k, part in splits.items() for s in part)
+    for split, part in splits.items():
+        assert {path.relative_to(root).parts[0] for path in paths(part)} == {split}
 
 
 def test_train_that_only_repeats_the_other_splits_is_refused(tmp_path):
@@ -106,7 +109,7 @@ def test_train_that_only_repeats_the_other_splits_is_refused(tmp_path):
     shutil.rmtree(root / "train" / "on")
     shutil.copytree(root / "val" / "on", root / "train" / "on")
     with pytest.raises(DatasetError, match="class on has 0 independent photos"):
-        split_samples(audit(root), 0)
+        split_photos(audit(root), 0)
 
 
 def test_people_whom_given_splits_show_on_several_sides_are_named(tmp_path):

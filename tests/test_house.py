@@ -8,20 +8,27 @@ import sys
 import pytest
 from conftest import ROOT
 
+from mask_detector.types import DEFAULT_CROP_MARGIN
+
 PACKAGE = ROOT / "mask_detector"
 
 # Imports point strictly down: a room may use only rooms of lower floors.
 FLOORS = [
     {"__init__", "errors", "labels", "quiet"},
-    {"types"},
+    {"types", "calibration", "intervals"},
     {"training_options", "images", "assets", "model_file", "checkpoints", "public_dataset",
-     "drawing"},
+     "drawing", "litert_model", "annotations"},
     {"dataset", "fingerprints", "splitting", "architectures", "input_pipeline", "evaluation",
-     "plots", "face_detectors", "mask_classifiers", "sources", "sinks"},
-    {"audit", "training", "pipeline", "demo"},
-    {"audit_report"},
+     "plots", "face_detectors", "mask_classifiers", "sources", "sinks", "detection_scores",
+     "montage"},
+    {"audit", "feature_cache", "pipeline", "demo", "export"},
+    {"audit_report", "training_data", "face_crops", "training", "chain_judging"},
+    {"training_result", "chain_evaluation"},
+    {"chain_report", "crop_evaluation"},
+    {"crop_report"},
     {"commands.__init__", "commands.shared", "commands.audit", "commands.train",
-     "commands.image", "commands.video", "commands.fetch_dataset"},
+     "commands.image", "commands.video", "commands.fetch_dataset", "commands.evaluate",
+     "commands.export"},
     {"commands.demo"},
     {"cli"},
     {"__main__"},
@@ -136,9 +143,11 @@ def test_the_help_says_every_default():
     text = " ".join(done.stdout.split())
     for option, default in {
         "--dataset": "dataset", "--model": "models/mask_detector.keras",
-        "--plot": "models/training_plot.png", "--epochs": "20", "--batch-size": "32",
-        "--learning-rate": "0.0001", "--fine-tune": "0", "--image-size": "224", "--seed": "42",
-        "--backbone-weights": "imagenet",
+        "--plot": "models/training_plot.png", "--epochs": "0", "--batch-size": "32",
+        "--learning-rate": "0.001", "--fine-tune": "38", "--fine-tune-epochs": "0",
+        "--views": "6", "--crop": "auto", "--image-size": "224", "--seed": "42",
+        "--split-seed": "42", "--backbone-weights": "imagenet", "--architecture": "mobilenet_v2",
+        "--crop-margin": str(DEFAULT_CROP_MARGIN), "--face": "face_detector",
     }.items():  # fmt: skip
-        explained = re.findall(rf"{option} [A-Z_]+ (.*?)(?= --|$)", text)[-1]
+        explained = re.findall(rf"{option} (?:[A-Z_]+|{{.*?}}) (.*?)(?= --\S+ [A-Z{{]|$)", text)[-1]
         assert f"(default: {default})" in explained

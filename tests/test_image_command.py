@@ -3,13 +3,15 @@
 import json
 import re
 import shutil
+import zipfile
 
 import cv2
 import numpy as np
 import pytest
-from conftest import assert_clear_error
+from conftest import SHIPPED_MODEL, assert_clear_error
 
 from mask_detector.face_detectors import open_detector
+from mask_detector.model_file import CARD_ENTRY
 
 IMAGE = ("-m", "mask_detector", "image")
 NAMES = ("with_mask", "without_mask")
@@ -70,13 +72,35 @@ def test_json_says_everything_of_every_face(run, album, portrait):
     scores = [face["detector_score"] for face in photo["faces"]]
     assert scores and scores == sorted(scores, reverse=True) and min(scores) >= 0.01
     for face in photo["faces"] + wall["faces"]:
-        assert set(face) == {"box", "detector_score", "label", "confidence", "probabilities"}
+        keys = {"box", "detector_score", "label", "confidence", "sure", "probabilities"}
+        assert set(face) == keys and face["sure"] is True
         assert set(face["probabilities"]) == set(NAMES)
         assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-3)
         assert face["label"] == max(face["probabilities"], key=face["probabilities"].get)
         assert face["confidence"] == face["probabilities"][face["label"]]
     left, top, right, bottom = photo["faces"][0]["box"]
     assert 0 <= left < right <= 512 and 0 <= top < bottom <= 600
+
+
+def test_a_verdict_below_the_threshold_of_the_card_is_not_sure(run, album):
+    sure, unsure = (album / name for name in ("sure.keras", "unsure.keras"))
+    for path, threshold in ((sure, 0.5), (unsure, 1.1)):
+        with zipfile.ZipFile(SHIPPED_MODEL) as given, zipfile.ZipFile(path, "w") as copy:
+            for name in given.namelist():
+                content = given.read(name)
+                if name == CARD_ENTRY:
+                    card = {**json.loads(content), "thresholds": {"not_sure": threshold}}
+                    content = json.dumps(card)
+                copy.writestr(name, content)
+    photos = ("photos/bare.png", "photos/sub/masked ü.png")
+    judged = [run(*IMAGE, *photos, "--model", path, cwd=album).stdout for path in (sure, unsure)]
+    assert "Not sure" not in judged[0] and judged[0].count("Mask (Confidence: ") == 2
+    assert judged[1] == re.sub(r"(No )?Mask \(", "Not sure (", judged[0])
+    records = run(*IMAGE, *photos, "--json", "--model", unsure, cwd=album).stdout.splitlines()
+    for record in map(json.loads, records):
+        (face,) = record["faces"]
+        assert face["sure"] is False and face["label"] in NAMES
+        assert face["confidence"] == max(face["probabilities"].values())
 
 
 def test_photos_none_of_which_can_be_read_are_an_error(run, tmp_path):

@@ -8,10 +8,11 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from mask_detector.errors import ModelError
 from mask_detector.mask_classifiers import load_classifier
-from mask_detector.model_file import save_model
+from mask_detector.model_file import save_model, save_tflite
 from mask_detector.types import ModelCard
 
 SIZE = 32
@@ -188,3 +189,117 @@ def test_judging_leaves_no_temporary_folder_behind(saved, tmp_path, monkeypatch)
     load_classifier(other).predict(random_crops(1))
     other.unlink()
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5, 2.0])
+@pytest.mark.parametrize("activation, outputs", [("softmax", 2), ("sigmoid", 1)])
+def test_every_engine_gives_calibrated_answers(keras, activation, outputs, temperature, tmp_path):
+    model = small_network(keras, activation, outputs)
+    card = ModelCard(NAMES, SIZE, temperature=temperature)
+    save_model(model, card, tmp_path / "m.keras")
+    save_tflite(converted(model, tmp_path), card, tmp_path / "m.tflite")
+    crops = random_crops(5)
+    plain = model.predict(crops.astype("float32"), verbose=0)
+    plain = np.concatenate([1 - plain, plain], axis=1) if outputs == 1 else plain
+    powers = plain.astype(float) ** (1 / temperature)
+    expected = powers / powers.sum(axis=1, keepdims=True)
+    for name in ("m.keras", "m.tflite"):
+        answers = load_classifier(tmp_path / name).predict(crops)
+        assert answers.dtype == np.float32
+        np.testing.assert_allclose(answers, expected, atol=1e-5)
+        assert (answers.argmax(axis=1) == plain.argmax(axis=1)).all()
+
+
+def test_without_a_temperature_not_one_bit_changes(network, saved):
+    crops = random_crops(3)
+    expected = network(crops.astype("float32"), training=False).numpy()
+    given = load_classifier(saved).predict(crops)
+    save_model(network, ModelCard(NAMES, SIZE, temperature=1.0 + 1e-9), saved.with_name("other.h5"))
+    other = load_classifier(saved.with_name("other.h5")).predict(crops)
+    np.testing.assert_allclose(given, expected, atol=1e-6)
+    np.testing.assert_allclose(given, other, atol=1e-6)
+
+
+def converted(model, folder):
+    model.export(folder / "plain.tflite", format="litert", verbose=False)
+    return (folder / "plain.tflite").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def litert(keras, tmp_path_factory):
+    """A LiteRT model as others make them: no card, pixels from 0 to 1, a free batch size."""
+    folder = tmp_path_factory.mktemp("litert")
+    model = keras.Sequential(small_network(keras).layers[1:])
+    model.build((None, SIZE, SIZE, 3))
+    (folder / "theirs.tflite").write_bytes(converted(model, folder))
+    return folder / "theirs.tflite", model
+
+
+@pytest.mark.parametrize("low, high", [(-1, 1), (0, 1), (0, 255)])
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_litert_model_without_a_card_is_judged_by(litert, low, high, count):
+    path, model = litert
+    crops = random_crops(count)
+    classifier = load_classifier(path, class_names=NAMES, input_range=(low, high))
+    assert classifier.card.class_names == NAMES and classifier.card.image_size == SIZE
+    answers = classifier.predict(crops)
+    assert answers.shape == (count, 2) and answers.dtype == np.float32
+    if count:
+        expected = model(crops * np.float32((high - low) / 255) + low, training=False)
+        np.testing.assert_allclose(answers, expected, atol=1e-4)
+
+
+def test_a_litert_model_in_whole_numbers_from_elsewhere_is_understood(keras, litert, tmp_path):
+    import tensorflow as tf
+
+    _, model = litert
+    crops = random_crops(50)
+    scaled = (crops / 255).astype("float32")
+    expected = model.predict(scaled, verbose=0)
+    for dtype in (tf.int8, tf.uint8):
+        model.export(
+            tmp_path / "int.tflite", format="litert", verbose=False,
+            input_signature=[tf.TensorSpec((1, SIZE, SIZE, 3), tf.float32)],
+            optimizations=[tf.lite.Optimize.DEFAULT],
+            representative_dataset=lambda: ([crop[None]] for crop in scaled),
+            inference_input_type=dtype, inference_output_type=dtype,
+            target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]},
+        )  # fmt: skip
+        classifier = load_classifier(
+            tmp_path / "int.tflite", class_names=NAMES, input_range=(0.0, 1.0)
+        )
+        np.testing.assert_allclose(classifier.predict(crops), expected, atol=0.03)
+
+
+def test_a_litert_model_is_refused_without_its_classes_or_with_others(litert):
+    path, _ = litert
+    with pytest.raises(ModelError, match="--classes with_mask,without_mask"):
+        load_classifier(path)
+    with pytest.raises(ModelError, match="2 outputs, but --classes names 3"):
+        load_classifier(path, class_names=("a", "b", "c"))
+
+
+@pytest.mark.parametrize("part", [0.01, 0.3, 0.9])
+def test_a_cut_off_litert_model_is_a_model_error(litert, part, tmp_path):
+    data = litert[0].read_bytes()
+    path = tmp_path / "m.tflite"
+    path.write_bytes(data[: int(len(data) * part)])
+    with pytest.raises(ModelError) as raised:
+        load_classifier(path, class_names=NAMES)
+    assert str(path) in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_judging_with_litert_never_loads_tensorflow(litert, tmp_path):
+    path = tmp_path / "ours ü.tflite"
+    save_tflite(litert[0].read_bytes(), ModelCard(NAMES, SIZE), path)
+    code = (
+        "import sys, numpy as np\n"
+        "from pathlib import Path\n"
+        "from mask_detector.mask_classifiers import load_classifier\n"
+        "classifier = load_classifier(Path(sys.argv[1]))\n"
+        f"print(classifier.predict(np.zeros((2, {SIZE}, {SIZE}, 3), np.uint8)).shape)\n"
+        "sys.exit(', '.join({'tensorflow', 'keras', 'torch', 'jax'} & set(sys.modules)) or 0)"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "(2, 2)\n", "")

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from mask_detector.errors import ModelError
-from mask_detector.model_file import CARD_ENTRY, check_suffix, kind_of, read_card, save_model
+from mask_detector.model_file import (
+    CARD_ENTRY,
+    check_suffix,
+    kind_of,
+    read_card,
+    save_model,
+    save_tflite,
+)
 from mask_detector.types import ModelCard
 
 CARD = ModelCard(
@@ -165,3 +172,54 @@ def test_a_failed_save_keeps_the_model_that_was_there(saved, tmp_path):
         save_model(Broken(), CARD, path)
     assert path.read_bytes() == saved.read_bytes()
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture(scope="module")
+def tflite_data(keras, tiny_model, tmp_path_factory):
+    """What the converter gives, without a card."""
+    path = tmp_path_factory.mktemp("converted") / "plain.tflite"
+    tiny_model.export(path, format="litert", verbose=False)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["m.tflite", "m.keras", "no_suffix", "ü.model"])
+def test_a_litert_model_carries_its_card_under_any_name(tflite_data, name, tmp_path):
+    path = tmp_path / "deep" / name
+    save_tflite(tflite_data, CARD, path)
+    assert kind_of(path) == "tflite" and read_card(path) == CARD
+    assert path.read_bytes().startswith(tflite_data)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_litert_reads_a_file_with_a_card_as_before(tflite_data, tiny_model, tmp_path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    save_tflite(tflite_data, CARD, tmp_path / "m.tflite")
+    interpreter = Interpreter(model_path=str(tmp_path / "m.tflite"))
+    interpreter.allocate_tensors()
+    picture = np.random.default_rng(0).uniform(0, 255, (1, 24, 24, 3)).astype("float32")
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], picture)
+    interpreter.invoke()
+    answer = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_allclose(answer, tiny_model(picture), atol=1e-5)
+
+
+def test_a_litert_model_of_another_has_no_card(tflite_data, tmp_path):
+    (tmp_path / "m.tflite").write_bytes(tflite_data)
+    assert kind_of(tmp_path / "m.tflite") == "tflite" and read_card(tmp_path / "m.tflite") is None
+
+
+def test_saving_a_litert_model_again_replaces_the_card(tflite_data, tmp_path):
+    other = ModelCard(class_names=("a", "b", "c"), image_size=24)
+    for card in (CARD, other):
+        save_tflite(tflite_data, card, tmp_path / "m.tflite")
+    assert read_card(tmp_path / "m.tflite") == other
+
+
+def test_a_litert_model_that_cannot_be_written_leaves_nothing_behind(tmp_path):
+    (tmp_path / "m.tflite").mkdir()
+    (tmp_path / "file").write_text("here")
+    for path in (tmp_path / "m.tflite", tmp_path / "file" / "m.tflite"):
+        with pytest.raises(ModelError, match="can't be written"):
+            save_tflite(b"1234TFL3", CARD, path)
+    assert {path.name for path in tmp_path.iterdir()} == {"m.tflite", "file"}

@@ -1,5 +1,7 @@
 """The live loop: what the classifier is shown, whose verdict is whose, and when the loop ends."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -86,6 +88,15 @@ def test_a_crop_shows_the_face_with_the_margin_of_the_card_as_rgb(portrait, dete
     expected = cv2.resize(cut, (64, 64), interpolation=cv2.INTER_AREA)[..., ::-1]
     assert album.crops.shape == (1, 64, 64, 3) and album.crops.dtype == np.uint8
     assert np.abs(album.crops[0].astype(int) - expected).mean() < 2
+
+
+def test_the_threshold_of_the_card_says_which_verdicts_are_sure(portrait, detector):
+    for threshold, is_sure in ((None, True), (0.75, True), (0.76, False)):
+        album = Album(32, 0.0)  # always 0.75 sure
+        thresholds = {} if threshold is None else {"not_sure": threshold}
+        album.card = dataclasses.replace(album.card, thresholds=thresholds)
+        (face,) = Pipeline(detector, album)(portrait)
+        assert (face.is_sure, face.label, face.probabilities) == (is_sure, "b", (0.25, 0.75))
 
 
 class Watcher(FrameSink):

@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
+from mask_detector.calibration import apply_temperature, softmax
 from mask_detector.evaluation import evaluate
-from mask_detector.plots import plot_confusion_matrix, plot_history
+from mask_detector.plots import plot_confusion_matrix, plot_history, plot_reliability
 
 NAMES = ("with_mask", "without_mask", "mask_weared_incorrect", "other", "def_front")
 
@@ -74,3 +75,18 @@ def test_a_class_may_have_any_name_a_folder_has(tmp_path, name):
         warnings.simplefilter("ignore")  # the font may lack letters
         plot_confusion_matrix(made_up_report((name, "b")), tmp_path / "a.png", "test photos")
     assert read_plot(tmp_path / "a.png").std() > 5
+
+
+@pytest.mark.parametrize(("classes", "n"), [(2, 1), (2, 400), (5, 3)])
+def test_reliability_is_drawn_before_and_after(tmp_path, classes, n):
+    rng = np.random.default_rng(0)
+    before = softmax(rng.normal(0, 6, (n, classes)))
+    labels = rng.integers(0, classes, n)
+    path = tmp_path / "new folder" / "reliability.png"
+    plot_reliability(before, apply_temperature(before, 4.0), labels, path, "$val_$ split")
+    picture = read_plot(path)
+    assert picture.shape == (572, 1100, 3)
+    for half in (picture[:, :550], picture[:, 550:]):
+        assert part_of_colour(half, (255, 255, 255)) > 0.5
+        assert part_of_colour(half, (180, 119, 31)) > 1e-4  # the verdicts
+    assert (picture[:, :550] != picture[:, 550:]).any()

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from data_sets import assert_groups_are_whole, audit
 
-from mask_detector.audit import split_samples
+from mask_detector.audit import split_photos
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,8 @@ def test_the_real_sets_people_are_counted(real):
 @pytest.mark.parametrize("seed", [0, 42])
 def test_nobody_of_the_real_set_is_in_two_splits(real, seed):
     root, audited = real
-    splits = split_samples(audited, seed)
-    side_of = {s.path: split for split, part in splits.items() for s in part}
+    splits = split_photos(audited, seed)
+    side_of = {p.listed.path: split for split, part in splits.items() for p in part}
     assert len(side_of) == 3990
     people, augmented = {}, set()
     for path, split in side_of.items():
@@ -51,7 +51,7 @@ def test_nobody_of_the_real_set_is_in_two_splits(real, seed):
     assert len(augmented) == 1
     assert_groups_are_whole(root, audited, splits)
     for name, share in (("train", 0.70), ("val", 0.15), ("test", 0.15)):
-        for label in (0, 1):
-            of_class = [s for part in splits.values() for s in part if s.label == label]
-            here = [s for s in splits[name] if s.label == label]
+        for class_name in audited.class_names:
+            of_class = [p for p in audited.photos if p.listed.class_name == class_name]
+            here = [p for p in splits[name] if p.listed.class_name == class_name]
             assert len(here) / len(of_class) == pytest.approx(share, abs=0.01)

@@ -1,5 +1,6 @@
 """Where annotated frames go: files are read back, windows are real ones on a virtual display."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, textured_photo
 
+from mask_detector.commands.video import summary
 from mask_detector.drawing import draw_faces
 from mask_detector.errors import MaskDetectorError
 from mask_detector.sinks import VIDEO_CODECS, PictureSink, TallySink, VideoSink
@@ -132,6 +134,14 @@ def test_the_tally_counts_frames_and_faces_by_class():
         tally.write(frame(textured_photo(1)), faces)
     assert tally.frame_count == 3 and tally.face_counts == {"without_mask": 3}
     assert not tally.wants_stop
+
+
+def test_the_tally_counts_faces_without_a_sure_verdict_by_themselves():
+    tally = TallySink()
+    unsure = dataclasses.replace(FACES[0], least_confidence=0.95)
+    tally.write(frame(textured_photo(1)), [*FACES, unsure, unsure])
+    assert tally.face_counts == {"without_mask": 1, "Not sure": 2}
+    assert "3 faces (Not sure 2, No Mask 1)" in summary(tally, 1.0)
 
 
 def display_problem(**env):

@@ -14,11 +14,12 @@ import cv2
 import numpy as np
 import pytest
 from conftest import ROOT, assert_clear_error, textured_photo
+from data_sets import audit, settle, voc, write
 from sklearn.metrics import confusion_matrix
 
 # A network from random weights on 32-pixel pictures: seconds, and all the same code.
 QUICK = ("--backbone-weights", "none", "--image-size", "32", "--batch-size", "8",
-         "--learning-rate", "0.001")  # fmt: skip
+         "--learning-rate", "0.001", "--fine-tune", "0", "--crop", "none")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +41,24 @@ def training_command(dataset, model, *options):
 
 
 @pytest.fixture(scope="module")
-def trained(reds_and_blues, tmp_path_factory, run):
-    """One unbroken training of both stages."""
+def backbone(tmp_path_factory, keras):
+    """Weights that no photo has taught, but with which the network tells pictures apart."""
+    keras.utils.set_random_seed(1)
+    pixels = keras.Input((32, 32, 3))
+    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1)(pixels)
+    network = keras.applications.MobileNetV2(input_tensor=scaled, include_top=False, weights=None)
+    settle(keras.Model(pixels, network.output))
+    path = tmp_path_factory.mktemp("weights") / "backbone.weights.h5"
+    network.save_weights(path)
+    return path
+
+
+@pytest.fixture(scope="module", params=["3", "0"], ids=["kept views", "ever new views"])
+def trained(request, reds_and_blues, backbone, tmp_path_factory, run):
+    """One unbroken training of both stages: on frozen features, and on the pictures themselves."""
     folder = tmp_path_factory.mktemp("trained")
-    stages = ("--epochs", "3", "--fine-tune", "30", "--fine-tune-epochs", "2")
+    stages = ("--epochs", "3", "--fine-tune", "30", "--fine-tune-epochs", "2",
+              "--backbone-weights", backbone, "--views", request.param)  # fmt: skip
     done = run(*training_command(reds_and_blues, folder / "m.keras", *stages))
     assert done.returncode == 0, done.stderr
     return folder, done, stages
@@ -57,13 +72,17 @@ def read_log(path):
 def test_training_leaves_model_report_plots_and_log(trained):
     folder, done, _ = trained
     names = {path.name for path in folder.iterdir()}
-    assert names == {"m.keras", "m_report.txt", "m_confusion_matrix.png", "m_log.csv", "plot.png"}
+    assert names == {
+        "m.keras", "m_report.txt", "m_confusion_matrix.png", "m_reliability.png", "m_log.csv",
+        "plot.png",
+    }  # fmt: skip
     for name in names:
         assert str(folder / name) in done.stdout  # told where
-    assert cv2.imread(str(folder / "plot.png")).std() > 5
+    for name in ("plot.png", "m_confusion_matrix.png", "m_reliability.png"):
+        assert cv2.imread(str(folder / name)).std() > 5
     assert (folder / "m_report.txt").read_text() in done.stdout
     assert re.search(r"TensorFlow \S+, Keras \S+ on (CPU|\S)", done.stdout)
-    assert "split: train 42, val 9, test 9" in done.stdout or "split: train 44" in done.stdout
+    assert re.search("^pictures: train 4[24], val [89], test [89]$", done.stdout, re.M)
 
 
 def test_the_log_has_a_row_per_epoch_with_the_rate_of_its_stage(trained):
@@ -71,15 +90,40 @@ def test_the_log_has_a_row_per_epoch_with_the_rate_of_its_stage(trained):
     assert [row["stage"] for row in rows] == ["head"] * 3 + ["fine-tuning"] * 2
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]
     rates = [float(row["learning_rate"]) for row in rows]
-    assert rates[0] == pytest.approx(1e-3) and rates[3] == pytest.approx(1e-4)
+    assert rates == pytest.approx([1e-3, 7.5e-4, 2.5e-4, 1e-4, 5e-5])  # each half a cosine
+    losses = [float(row["loss"]) for row in rows]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def answers(model, samples, margin, size=32):
+    """What a model says about samples, cut out here by hand, `(n, classes)`."""
+    from mask_detector.images import fit
+
+    pixels = []
+    for sample in samples:
+        image = cv2.imread(str(sample.path))[..., ::-1]
+        if sample.box:
+            across, down = (round(side * margin) for side in (sample.box.width, sample.box.height))
+            image = image[
+                max(0, sample.box.top - down) : sample.box.bottom + down,
+                max(0, sample.box.left - across) : sample.box.right + across,
+            ]
+        pixels.append(fit(np.ascontiguousarray(image), size))
+    return model.predict(np.stack(pixels), verbose=0)
+
+
+def loss_at(temperature, probabilities, labels):
+    """Mean of -log p(true class), the logits divided by a temperature."""
+    powers = np.maximum(probabilities.astype(np.float64), 1e-38) ** (1 / temperature)
+    right = powers[np.arange(len(labels)), labels] / powers.sum(axis=1)
+    return -np.log(right).mean()
 
 
 def test_the_card_tells_the_test_report_and_plain_keras_loads_the_model(
     trained, keras, reds_and_blues
 ):
-    from mask_detector.audit import audit_dataset, split_samples
-    from mask_detector.images import fit, read_image
     from mask_detector.model_file import read_card
+    from mask_detector.training_data import gather
 
     path = trained[0] / "m.keras"
     card = read_card(path)
@@ -87,14 +131,31 @@ def test_the_card_tells_the_test_report_and_plain_keras_loads_the_model(
     assert card.training_options["fine_tune"] == 30
     model = keras.models.load_model(path)
     assert model.get_layer("feature_map")
+    assert model.input_shape == (None, 32, 32, 3)
     assert "augmentation" not in [layer.name for layer in model.layers]
 
-    test = split_samples(audit_dataset(reds_and_blues, show_progress=False), 42)["test"]
-    pixels = np.stack([fit(read_image(sample.path), 32) for sample in test])
-    answers = model.predict(pixels, verbose=0).argmax(axis=1)
-    expected = confusion_matrix([sample.label for sample in test], answers, labels=[0, 1])
+    splits = gather([audit(reds_and_blues)], split_seed=42).splits
+    labels = {split: np.array([s.label for s in part]) for split, part in splits.items()}
+    said = answers(model, splits["test"], card.crop_margin)
+    expected = confusion_matrix(labels["test"], said.argmax(axis=1), labels=[0, 1])
     assert [list(row) for row in card.metrics["confusion_matrix"]] == expected.tolist()
-    assert card.metrics["n"] == len(test)
+    assert card.metrics["n"] == len(splits["test"])
+    assert card.training_data["sources"] == {
+        reds_and_blues.name: {split: len(part) for split, part in splits.items()}
+    }
+
+    said = answers(model, splits["val"], card.crop_margin)
+    log = read_log(trained[0] / "m_log.csv")
+    most = max(float(row["val_accuracy"]) for row in log)
+    best = min(float(row["val_loss"]) for row in log if float(row["val_accuracy"]) == most)
+    assert loss_at(1.0, said, labels["val"]) == pytest.approx(best, rel=0.02)  # the best epoch's
+    if (said.argmax(axis=1) == labels["val"]).all():
+        assert card.temperature == 1.0 and card.thresholds == {"not_sure": 0.0}
+    else:
+        at_its_best = loss_at(card.temperature, said, labels["val"])
+        others = [loss_at(t, said, labels["val"]) for t in np.geomspace(0.25, 10, 50)]
+        assert at_its_best <= min(others) + 1e-4
+        assert 0 < card.thresholds["not_sure"] <= 0.99
 
 
 def test_no_path_of_the_training_machine_is_in_the_card(trained):
@@ -104,26 +165,33 @@ def test_no_path_of_the_training_machine_is_in_the_card(trained):
     assert "/" not in read_card(trained[0] / "m.keras").training_options["backbone_weights"]
 
 
-@pytest.mark.parametrize("killed_in", ["head", "fine-tuning"])
+@pytest.mark.parametrize("killed_in", ["features", "head", "fine-tuning"])
 def test_a_killed_training_resumes_and_ends_like_an_unbroken_one(
     killed_in, trained, reds_and_blues, tmp_path, run, keras
 ):
-    unbroken, _, stages = trained
-    model = tmp_path / "m.keras"
-    command = [str(part) for part in training_command(reds_and_blues, model, *stages)]
+    unbroken, _, options = trained
+    if killed_in == "features" and options[-1] == "0":
+        pytest.skip("without kept views no features are computed beforehand")
+    model, kept = tmp_path / "m.keras", tmp_path / "m.training"
+    command = [str(part) for part in training_command(reds_and_blues, model, *options)]
     process = subprocess.Popen(
         [sys.executable, str(ROOT / command[0]), *command[1:]],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    state = tmp_path / "m.training" / "state.json"
-    wait_until(lambda: killed_in in (state.read_text() if state.exists() else ""), process)
+    state = kept / "state.json"
+    if killed_in == "features":
+        wait_until(lambda: list(kept.glob("train-features.*")), process)
+    else:
+        wait_until(lambda: killed_in in (state.read_text() if state.exists() else ""), process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not model.exists()
+    assert (json.loads(state.read_text())["history"] == []) == (killed_in == "features")
 
     done = run(*command, "--resume")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"resuming after epoch \d", done.stdout)
+    told = "nothing to resume" if killed_in == "features" else r"resuming after epoch \d"
+    assert re.search(told, done.stdout)
     assert {p.name for p in tmp_path.iterdir()} == {p.name for p in unbroken.iterdir()}
     for ours, theirs in zip(read_log(tmp_path / "m_log.csv"), read_log(unbroken / "m_log.csv"),
                             strict=True):  # fmt: skip
@@ -132,6 +200,51 @@ def test_a_killed_training_resumes_and_ends_like_an_unbroken_one(
     resumed, whole = (keras.models.load_model(f / "m.keras") for f in (tmp_path, unbroken))
     for a, b in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_a_stage_whose_epochs_are_all_done_is_not_trained_again(
+    reds_and_blues, backbone, tmp_path, keras
+):
+    """The process died after the last epoch, before it could note that the stage is over."""
+    from mask_detector.checkpoints import Checkpoints
+    from mask_detector.training import train
+    from mask_detector.training_data import gather
+    from mask_detector.training_options import TrainingOptions
+
+    splits = gather([audit(reds_and_blues)], split_seed=42).splits
+    options = TrainingOptions(
+        epochs=2, fine_tune=12, fine_tune_epochs=1, views=2, image_size=32, batch_size=16,
+        backbone_weights=str(backbone),
+    )  # fmt: skip
+    folder, log = tmp_path / "m.training", tmp_path / "log.csv"
+
+    def trained_to_the_end(resume):
+        checkpoints = Checkpoints.open(folder, {}, resume=resume)
+        model = train(splits, ("on", "off"), options, checkpoints, log, verbose=0)
+        return model.get_weights()
+
+    whole, rows = trained_to_the_end(resume=False), read_log(log)
+    state = json.loads((folder / "state.json").read_text())
+    assert state["finished_stages"] == ["head", "fine-tuning"]
+    (folder / "state.json").write_text(json.dumps({**state, "finished_stages": ["head"]}))
+    again = trained_to_the_end(resume=True)
+    assert read_log(log) == rows
+    for a, b in zip(again, whole, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_small_sets_are_passed_over_more_often_unless_told_otherwise():
+    from mask_detector.training import _stages
+    from mask_detector.training_options import TrainingOptions
+
+    def epochs(count, **options):
+        return [stage.epochs for stage in _stages(TrainingOptions(**options), count)]
+
+    assert epochs(100_000) == [4, 8]
+    assert epochs(320) == [15, 30]  # 10 steps each: 150 and 300 in all
+    assert epochs(1) == [150, 300]
+    assert epochs(320, epochs=2, fine_tune_epochs=3) == [2, 3]
+    assert epochs(320, fine_tune=0) == [15]
 
 
 def wait_until(condition, process, timeout_s=180):
@@ -163,13 +276,54 @@ def test_the_h5_format_is_honoured_and_options_beyond_the_usual_work(
                 grey = textured_photo(len(name) * 1000 + (split == "test") * 500 + index)[..., 0]
                 cv2.imwrite(str(root / split / name / f"{index}.bmp"), grey // 4 + shade)
     model = tmp_path / "deep" / "m.h5"
-    done = run(*training_command(root, model, "--epochs", "1"))
+    no_mask_is_spoken_of = ("--crop", "auto", "--face", tmp_path / "never opened")
+    done = run(*training_command(root, model, "--epochs", "1", *no_mask_is_spoken_of))
     assert done.returncode == 0, done.stderr
     assert "odd one" in done.stdout and "n = 12" in done.stdout
     assert keras.models.load_model(model, compile=False).output_shape == (None, 3)
     from mask_detector.model_file import read_card
 
     assert read_card(model).class_names == ("def_front", "odd one", "ok_front")
+    assert not (tmp_path / "never opened").exists()
+
+
+def test_two_sources_marked_faces_and_chosen_classes(
+    reds_and_blues, tmp_path, run, keras, face_folder
+):
+    """Class folders and VOC boxes together; the third class is left out, the order is ours."""
+    from mask_detector.model_file import read_card
+    from mask_detector.training_data import gather
+
+    street, names = tmp_path / "street", ("without_mask", "with_mask")
+    for index in range(24):
+        photo = textured_photo(5000 + index, (120, 160)) // 3
+        photo[:, :80, 0] += 150
+        photo[:, 80:, 2] += 150
+        write(street / "images" / f"{index}.png", photo)
+        boxes = [
+            ("mask", 11, 21, 60, 90),
+            ("no_mask", 91, 21, 150, 90),
+            ("wrong_mask", 5, 5, 40, 40),
+        ]
+        voc(street / "annotations" / f"{index}.xml", f"{index}.png", boxes[index % 3 :])
+    model = tmp_path / "m.keras"
+    done = run(*training_command(
+        reds_and_blues, model, "--dataset", street, "--classes", ",".join(names), "--epochs", "3",
+        "--crop", "faces", "--face", face_folder, "--split-seed", "3", "--seed", "5",
+    ))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    data = gather([audit(reds_and_blues), audit(street)], split_seed=3, class_names=names)
+    for name in (reds_and_blues.name, "street"):
+        counts = ", ".join(f"{split} {n}" for split, n in data.sources[name].items())
+        assert done.stdout.count(f"{name}: {counts}") == 2  # before the training and in its report
+    card = read_card(model)
+    assert card.class_names == names
+    assert card.training_data == {"fingerprint": data.fingerprint, "sources": data.sources}
+    test = data.splits["test"]
+    assert {sample.box is None for sample in test} == {True, False}
+    said = answers(keras.models.load_model(model), test, card.crop_margin).argmax(axis=1)
+    expected = confusion_matrix([sample.label for sample in test], said, labels=[0, 1])
+    assert [list(row) for row in card.metrics["confusion_matrix"]] == expected.tolist()
 
 
 @pytest.mark.parametrize(
@@ -178,9 +332,13 @@ def test_the_h5_format_is_honoured_and_options_beyond_the_usual_work(
         (("--dataset", "/nowhere"), ["/nowhere", "one folder of photos per class"]),
         (("--model", "m.model"), ["m.model", ".keras or .h5"]),
         (("--model", "/proc/no/m.keras"), ["/proc/no", "can't be written"]),
-        (("--epochs", "0"), ["--epochs 0", "1 to"]),
+        (("--epochs", "-1"), ["--epochs -1", "0 to"]),
         (("--learning-rate", "-1"), ["--learning-rate -1.0"]),
         (("--image-size", "8"), ["--image-size 8", "32 to"]),
+        (("--views", "-1"), ["--views -1", "0 to"]),
+        (("--classes", "with_mask,beard"), ["class beard", "with_mask, without_mask"]),
+        (("--classes", "with_mask"), ["one class alone (with_mask)"]),
+        (("--classes", "with_mask,with_mask"), ["names a class twice"]),
         (("--architecture", "alexnet"), ["alexnet", "mobilenet_v2"]),
         (("--backbone-weights", "/no/weights.h5"), ["/no/weights.h5", "imagenet, none"]),
         (("--backbone-weights", str(ROOT / "Makefile")), ["Makefile", "does not fit"]),

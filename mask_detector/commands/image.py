@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print one JSON object per photo: "
         "path, width, height, faces (box [left, top, right, bottom] in pixels, "
-        "detector_score, label, confidence, probabilities)",
+        "detector_score, label, confidence, sure, probabilities)",
     )
 
 
@@ -65,6 +65,7 @@ def photo_record(frame: Frame, faces: list[Face]) -> dict[str, Any]:
                 "detector_score": round(face.box.score, 4),
                 "label": face.label,
                 "confidence": round(face.confidence, 4),
+                "sure": face.is_sure,
                 "probabilities": {
                     name: round(p, 4)
                     for name, p in zip(face.class_names, face.probabilities, strict=True)
@@ -76,12 +77,13 @@ def photo_record(frame: Frame, faces: list[Face]) -> dict[str, Any]:
 
 
 def _lines(frame: Frame, faces: list[Face]) -> list[str]:
-    from mask_detector.labels import display_name
+    from mask_detector.labels import NOT_SURE, display_name
 
     if not faces:
         return [f"{frame.source}: no face found"]
     return [
-        f"{frame.source}: {display_name(face.label)} (Confidence: {face.confidence:.0%}) "
+        f"{frame.source}: {display_name(face.label) if face.is_sure else NOT_SURE} "
+        f"(Confidence: {face.confidence:.0%}) "
         f"at {face.box.left},{face.box.top},{face.box.width},{face.box.height}"
         for face in faces
     ]

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mask_detector.errors import MaskDetectorError
 
 if TYPE_CHECKING:
+    from mask_detector.face_detectors import FaceDetector
+    from mask_detector.mask_classifiers import MaskClassifier
     from mask_detector.pipeline import Pipeline
 
-DETECTOR_NAMES = ("ssd", "haar")  # the keys of face_detectors.DETECTORS, without loading OpenCV
+# Least score of a face unless the user says otherwise. The keys are those of
+# face_detectors.DETECTORS, here so that asking for help does not load OpenCV.
+DEFAULT_CONFIDENCES = {"ssd": 0.3, "yunet": 0.6, "haar": 0.0}
+DETECTOR_NAMES = tuple(DEFAULT_CONFIDENCES)
+SMALLEST_DETECT_SIZE = 64
 
 
 def fraction(text: str) -> float:
@@ -34,13 +41,39 @@ def number_pair(text: str) -> tuple[float, float]:
     return low, high
 
 
-def add_judging_arguments(parser: argparse.ArgumentParser) -> None:
+def detect_size(text: str) -> int:
+    """An argparse type: how many pixels a face detector sees; 0 leaves it to the detector."""
+    if not text.isdecimal() or 0 < int(text) < SMALLEST_DETECT_SIZE:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected a number of pixels from {SMALLEST_DETECT_SIZE}, or 0"
+        )
+    return int(text)
+
+
+def list_of(value_type: Callable[[str], Any]) -> Callable[[str], list[Any]]:
+    """Make an argparse type of several values out of that of one: `0.2,0.4`."""
+
+    def values(text: str) -> list[Any]:
+        return [value_type(part.strip()) for part in text.split(",")]
+
+    return values
+
+
+def add_judging_arguments(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Add the options of detector and classifier.
+
+    Args:
+        parser: where to.
+        several: `--confidence` and `--detect-size` take lists, `0.2,0.4`.
+    """
+    wrap = list_of if several else (lambda value_type: value_type)
     parser.add_argument(
         "-m",
         "--model",
         type=Path,
         default=Path("models/mask_detector.keras"),
-        help="the classifier: .keras, or an old .h5 or .model file",
+        help="the classifier: .keras, .tflite (quicker, and without TensorFlow), or an old .h5 or "
+        ".model file",
     )
     parser.add_argument(
         "-f",
@@ -52,17 +85,26 @@ def add_judging_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-c",
         "--confidence",
-        type=fraction,
-        default=0.5,
-        help="least score of a detected face, 0-1; lower finds more faces and "
-        "more that are none (ssd only)",
+        type=wrap(fraction),
+        help="least score of a detected face, 0-1; lower finds more faces and more that are none "
+        f"(default: {_default_confidences()}; haar takes none)",
     )
     parser.add_argument(
         "--detector",
         choices=DETECTOR_NAMES,
         default="ssd",
-        help="ssd: OpenCV's Caffe network; haar: the older cascade, which needs no weights but is "
-        "slower, sees frontal faces only and finds fewer of them",
+        help="ssd: OpenCV's Caffe network; yunet: OpenCV's newer one, which finds smaller faces; "
+        "haar: the older cascade, which needs no weights but is slower, sees frontal faces only "
+        "and finds fewer of them",
+    )
+    parser.add_argument(
+        "--detect-size",
+        type=wrap(detect_size),
+        default="0",
+        metavar="PIXELS",
+        help="how large the detector sees the picture: the side of ssd's square, the longer side "
+        "for yunet; twice the size finds faces half as large and takes four times as long; "
+        "0 is the detector's own size: ssd 400, yunet 640",
     )
     parser.add_argument(
         "--classes",
@@ -79,24 +121,64 @@ def add_judging_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _default_confidences() -> str:
+    return ", ".join(f"{name} {least}" for name, least in DEFAULT_CONFIDENCES.items() if least)
+
+
 def open_pipeline(args: argparse.Namespace) -> Pipeline:
     """Load detector and classifier as the options say.
 
     Raises:
         MaskDetectorError: one of them can't be had.
     """
-    from mask_detector.assets import face_folder, find_file
-    from mask_detector.face_detectors import open_detector
-    from mask_detector.mask_classifiers import load_classifier
     from mask_detector.pipeline import Pipeline
 
-    class_names = tuple(name.strip() for name in args.classes.split(",")) if args.classes else None
-    if class_names and len(set(class_names)) != len(class_names):
-        raise MaskDetectorError(f"--classes {args.classes} names a class twice")
-    detector = open_detector(
-        args.detector, folder=face_folder(args.face), confidence=args.confidence
+    return Pipeline(
+        open_face_detector(args, args.confidence, args.detect_size), open_classifier(args)
     )
-    classifier = load_classifier(
-        find_file(args.model), class_names=class_names, input_range=args.input_range
+
+
+def open_face_detector(
+    args: argparse.Namespace,
+    confidence: float | None,
+    detect_size: int,
+    *,
+    is_adjusted: bool = True,
+) -> FaceDetector:
+    """Open the detector that the options name; without a confidence it takes its default."""
+    from mask_detector.assets import face_folder
+    from mask_detector.face_detectors import open_detector
+
+    if confidence is None:
+        confidence = DEFAULT_CONFIDENCES[args.detector]
+    return open_detector(
+        args.detector,
+        folder=face_folder(args.face),
+        confidence=confidence,
+        detect_size=detect_size,
+        is_adjusted=is_adjusted,
     )
-    return Pipeline(detector, classifier)
+
+
+def open_classifier(args: argparse.Namespace) -> MaskClassifier:
+    """Load the model that the options name."""
+    from mask_detector.assets import find_file
+    from mask_detector.mask_classifiers import load_classifier
+
+    return load_classifier(
+        find_file(args.model),
+        class_names=class_names_of(args.classes),
+        input_range=args.input_range,
+    )
+
+
+def class_names_of(text: str | None) -> tuple[str, ...] | None:
+    """Read `--classes A,B,...`; None where it is not given.
+
+    Raises:
+        MaskDetectorError: a name stands there twice.
+    """
+    names = tuple(name.strip() for name in text.split(",")) if text else None
+    if names and len(set(names)) != len(names):
+        raise MaskDetectorError(f"--classes {text} names a class twice")
+    return names

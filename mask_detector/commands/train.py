@@ -15,9 +15,9 @@ from mask_detector.training_options import TrainingOptions
 if TYPE_CHECKING:
     import keras
 
-    from mask_detector.audit import Audit
     from mask_detector.checkpoints import Checkpoints
-    from mask_detector.types import ModelCard, Report, Sample
+    from mask_detector.training_data import TrainingData
+    from mask_detector.training_result import TrainingResult
 
 HELP = "train a classifier on folders of photos"
 
@@ -27,9 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-d",
         "--dataset",
         type=Path,
-        default=Path("dataset"),
-        help="folder with one folder of photos per class (split 70/15/15 here), or with "
-        "train/val/test folders of such",
+        action="append",
+        metavar="DIR",
+        help="folder with one folder of photos per class (split 70/15/15 here), with "
+        "train/val/test folders of such, or with photos and PASCAL VOC boxes (images/ and "
+        "annotations/); give it again for each further source (default: dataset)",
+    )
+    parser.add_argument(
+        "--classes",
+        metavar="A,B,...",
+        help="train on these classes only, in this order; by default on all, sorted by name",
     )
     parser.add_argument(
         "-m",
@@ -50,8 +57,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "--" + knob.name.replace("_", "-"),
             type=type(knob.default),
             default=knob.default,
+            choices=knob.metadata["choices"],
             help=knob.metadata["help"],
         )
+    parser.add_argument(
+        "-f",
+        "--face",
+        type=Path,
+        default=Path("face_detector"),
+        help="folder of the face detector's weights; they are put there on first use",
+    )
     parser.add_argument(
         "--resume",
         action="store_true",
@@ -61,8 +76,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mask_detector.audit import audit_dataset, split_samples
-    from mask_detector.audit_report import audit_text
     from mask_detector.model_file import check_suffix
     from mask_detector.quiet import load_tensorflow
 
@@ -71,16 +84,46 @@ def run(args: argparse.Namespace) -> int:
     check_suffix(args.model)
     for path in (args.model, args.plot):
         _check_writable(path)
-    audit = audit_dataset(args.dataset)
-    print(audit_text(audit))
-    splits = split_samples(audit, options.seed)
-    print("split: " + ", ".join(f"{name} {len(samples)}" for name, samples in splits.items()))
+    data = _gather(args, options)
     load_tensorflow()
-    checkpoints = _open_checkpoints(args, options, audit)
-    model = _fit(args, options, audit, splits, checkpoints)
-    _report_and_save(args, options, audit, splits, model, checkpoints.history)
+    checkpoints = _open_checkpoints(args, options, data)
+    model = _fit(args, options, data, checkpoints)
+    from mask_detector.training_result import judge
+
+    _report_and_save(args, judge(model, data, options), model, checkpoints.history)
     checkpoints.discard()
     return 0
+
+
+def _gather(args: argparse.Namespace, options: TrainingOptions) -> TrainingData:
+    from mask_detector.audit import audit_dataset
+    from mask_detector.audit_report import audit_text
+    from mask_detector.commands.shared import class_names_of
+    from mask_detector.training_data import gather
+
+    audits = []
+    for root in args.dataset or [Path("dataset")]:
+        audits.append(audit_dataset(root))
+        print(audit_text(audits[-1]))
+    data = gather(audits, split_seed=options.split_seed, class_names=class_names_of(args.classes))
+    if options.crop == "faces" or (options.crop == "auto" and data.speaks_of_masks):
+        data = _with_face_crops(args, data)
+    for name, counts in data.sources.items():
+        print(f"{name}: " + ", ".join(f"{split} {n}" for split, n in counts.items()))
+    if data.shared_count:
+        print(f"{data.shared_count} photos left out: another source is judged by the same picture")
+    totals = {split: len(samples) for split, samples in data.splits.items()}
+    print("pictures: " + ", ".join(f"{split} {n}" for split, n in totals.items()))
+    return data
+
+
+def _with_face_crops(args: argparse.Namespace, data: TrainingData) -> TrainingData:
+    from mask_detector.assets import face_folder
+    from mask_detector.face_crops import add_face_crops, open_training_detector
+
+    folder = face_folder(args.face)
+    splits = add_face_crops(data.splits, lambda: open_training_detector(folder))
+    return dataclasses.replace(data, splits=splits)
 
 
 def _check_writable(path: Path) -> None:
@@ -91,11 +134,11 @@ def _check_writable(path: Path) -> None:
 
 
 def _open_checkpoints(
-    args: argparse.Namespace, options: TrainingOptions, audit: Audit
+    args: argparse.Namespace, options: TrainingOptions, data: TrainingData
 ) -> Checkpoints:
     from mask_detector.checkpoints import Checkpoints
 
-    settings = {**options.to_dict(), "data": audit.data_fingerprint}
+    settings = {**options.to_dict(), "classes": data.class_names, "data": data.fingerprint}
     folder = args.model.with_suffix(".training")
     checkpoints = Checkpoints.open(folder, settings, resume=args.resume)
     done = len(checkpoints.history)
@@ -109,8 +152,7 @@ def _open_checkpoints(
 def _fit(
     args: argparse.Namespace,
     options: TrainingOptions,
-    audit: Audit,
-    splits: dict[str, list[Sample]],
+    data: TrainingData,
     checkpoints: Checkpoints,
 ) -> keras.Model:
     from mask_detector.training import prepare_device, train
@@ -119,7 +161,7 @@ def _fit(
     log_path = _beside(args.model, "log.csv")
     verbose = 1 if sys.stdout.isatty() else 2
     try:
-        return train(splits, audit.class_names, options, checkpoints, log_path, verbose=verbose)
+        return train(data.splits, data.class_names, options, checkpoints, log_path, verbose=verbose)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"stopped after {len(checkpoints.history)} finished epochs; add --resume to go on"
@@ -127,65 +169,51 @@ def _fit(
 
 
 def _report_and_save(
-    args: argparse.Namespace,
-    options: TrainingOptions,
-    audit: Audit,
-    splits: dict[str, list[Sample]],
-    model: keras.Model,
-    history: list[dict],
+    args: argparse.Namespace, result: TrainingResult, model: keras.Model, history: list[dict]
 ) -> None:
-    from mask_detector.evaluation import evaluate, report_text
-    from mask_detector.input_pipeline import PhotoBatches
     from mask_detector.model_file import save_model
-    from mask_detector.plots import plot_confusion_matrix, plot_history
+    from mask_detector.plots import plot_confusion_matrix, plot_history, plot_reliability
 
-    test = PhotoBatches(splits["test"], options.image_size, options.batch_size)
-    probabilities = model.predict(test.dataset, verbose=0)
-    report = evaluate(probabilities, test.labels, audit.class_names)
-    text = report_text(probabilities, test.labels, report)
-    print(f"\ntest split, never trained on:\n{text}")
+    text = _report_text(result)
+    print(f"\n{text}")
     saved = {
         "model": args.model,
         "report": _beside(args.model, "report.txt"),
-        "matrix": _beside(args.model, "confusion_matrix.png"),
+        "confusion matrix": _beside(args.model, "confusion_matrix.png"),
+        "reliability": _beside(args.model, "reliability.png"),
         "curves": args.plot,
         "log": _beside(args.model, "log.csv"),
     }
-    save_model(model, _card(options, audit, splits, report), saved["model"])
+    save_model(model, result.card, saved["model"])
     saved["report"].write_text(text, errors="backslashreplace")
-    plot_confusion_matrix(report, saved["matrix"], "test split")
+    plot_confusion_matrix(result.report, saved["confusion matrix"], "test split")
+    plot_reliability(
+        result.raw, result.calibrated, result.labels, saved["reliability"], "test split"
+    )
     plot_history(history, saved["curves"])
     for what, path in saved.items():
-        print(f"saved {what + ':':8} {path}")
+        print(f"saved {what + ':':17} {path}")
+
+
+def _report_text(result: TrainingResult) -> str:
+    from mask_detector.evaluation import calibration_error, report_text
+
+    card = result.card
+    sources = "\n".join(
+        f"{name}: " + ", ".join(f"{split} {n}" for split, n in counts.items())
+        for name, counts in card.training_data["sources"].items()
+    )
+    before = calibration_error(result.raw, result.labels)
+    return (
+        f"test split, never trained on:\n"
+        f"{report_text(result.calibrated, result.labels, result.report)}"
+        f"temperature {card.temperature:.3f}, fitted on the validation split "
+        f"(calibration error without it {before:.4f})\n"
+        f'"not sure" below {card.thresholds["not_sure"]:.3f}: {1 - result.is_sure.mean():.1%} of '
+        f"the test split; of the verdicts given {result.accuracy_when_sure:.2%} are right\n\n"
+        f"photos and marked faces:\n{sources}\n"
+    )
 
 
 def _beside(model: Path, ending: str) -> Path:
     return model.with_name(f"{model.stem}_{ending}")
-
-
-def _card(
-    options: TrainingOptions, audit: Audit, splits: dict[str, list[Sample]], report: Report
-) -> ModelCard:
-    import keras
-    import tensorflow
-
-    from mask_detector import __version__
-    from mask_detector.types import ModelCard
-
-    return ModelCard(
-        class_names=audit.class_names,
-        image_size=options.image_size,
-        architecture=options.architecture,
-        crop_margin=options.crop_margin,
-        training_data={
-            "fingerprint": audit.data_fingerprint,
-            "photos": {split: len(samples) for split, samples in splits.items()},
-        },
-        training_options=options.without_folders(),
-        metrics={"split": "test", **report.to_dict()},
-        versions={
-            "mask_detector": __version__,
-            "keras": keras.__version__,
-            "tensorflow": tensorflow.__version__,
-        },
-    )

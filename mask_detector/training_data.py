@@ -1,0 +1,162 @@
+"""From one or several audited data sets to the pictures that are trained, validated and tested on.
+
+    data = gather([audit_dataset(Path("dataset")), audit_dataset(Path("streets"))], split_seed=42)
+    data.splits["train"]  # list[Sample]
+
+Each source is split by itself, so its test part stays the same whatever it is trained with. What
+two sources have in common then stays on the side that is judged: test before val before train.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+
+from mask_detector.audit import SMALLEST_SIDE, Audit, Photo, split_photos
+from mask_detector.errors import DatasetError
+from mask_detector.fingerprints import near_duplicates
+from mask_detector.labels import Meaning, meaning_of
+from mask_detector.types import FaceBox, Sample
+
+_PRECEDENCE = ("train", "val", "test")  # of two copies on different sides the later stays
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Labelled pictures on the three sides of a split, and where they come from."""
+
+    class_names: tuple[str, ...]  # in the order of the labels
+    splits: dict[str, list[Sample]]
+    sources: dict[str, dict[str, int]]  # name of a source: pictures per split
+    shared_count: int  # photos left out because another source is judged by the same picture
+    fingerprint: str  # SHA-256 over the sources' own
+
+    @property
+    def speaks_of_masks(self) -> bool:
+        """Whether any class is about masks, so that its pictures show faces."""
+        return any(meaning_of(name) != Meaning.OTHER for name in self.class_names)
+
+
+def gather(
+    audits: list[Audit], *, split_seed: int, class_names: tuple[str, ...] | None = None
+) -> TrainingData:
+    """Split every source and put the sides together.
+
+    Args:
+        audits: the sources. Classes with one name, or with one meaning (`mask`, `WithMask`), are
+            one class; the first source's name counts.
+        split_seed: deals out the photos of each source.
+        class_names: the classes to use, in the order of the model's outputs; photos and faces of
+            others are left out. By default all, sorted.
+
+    Raises:
+        DatasetError: classes that no source has, or a side left without one of the classes.
+    """
+    names_of = _common_names(audits)
+    known = sorted({name for names in names_of for name in names.values()})
+    classes = class_names or tuple(known)
+    if unknown := [name for name in classes if name not in known]:
+        raise DatasetError(
+            f"no photos of class {', '.join(unknown)}; the data has {', '.join(known)}"
+        )
+    if len(classes) < 2:
+        raise DatasetError(f"one class alone ({classes[0]}) can't be told apart; name at least two")
+    sides = [split_photos(audit, split_seed) for audit in audits]
+    shared = _shared_photos(sides)
+    splits: dict[str, list[Sample]] = {split: [] for split in _PRECEDENCE}
+    sources: dict[str, dict[str, int]] = {}
+    first_group = 0
+    for number, (audit, side) in enumerate(zip(audits, sides, strict=True)):
+        label_of = {name: classes.index(c) for name, c in names_of[number].items() if c in classes}
+        counts = {}
+        for split in _PRECEDENCE:
+            kept = [p for i, p in enumerate(side[split]) if (number, split, i) not in shared]
+            samples = [s for photo in kept for s in _samples(photo, label_of, first_group)]
+            counts[split] = len(samples)
+            splits[split] += samples
+        sources[_unused_name(audit, sources)] = counts
+        first_group += 1 + max(photo.group for photo in audit.photos)
+    _check_classes(splits, classes)
+    prints = "\n".join(audit.data_fingerprint for audit in audits)
+    fingerprint = (
+        audits[0].data_fingerprint
+        if len(audits) == 1
+        else hashlib.sha256(prints.encode()).hexdigest()
+    )
+    return TrainingData(classes, splits, sources, len(shared), fingerprint)
+
+
+def _samples(photo: Photo, label_of: dict[str, int], first_group: int) -> list[Sample]:
+    """The photo itself, or each of its marked faces that is large enough to show anything."""
+    group = first_group + photo.group
+    if not photo.listed.faces:
+        label = label_of.get(photo.listed.class_name)
+        return [] if label is None else [Sample(photo.listed.path, label, group)]
+    faces = [(_inside(face.box, photo), face.class_name) for face in photo.listed.faces]
+    return [
+        Sample(photo.listed.path, label_of[name], group, box)
+        for box, name in faces
+        if name in label_of and min(box.width, box.height) >= SMALLEST_SIDE
+    ]
+
+
+def _inside(box: FaceBox, photo: Photo) -> FaceBox:
+    """What the photo shows of a box; of one outside it the width or height is not above 0."""
+    size = photo.fingerprint
+    right, bottom = min(box.right, size.width), min(box.bottom, size.height)
+    return FaceBox(max(box.left, 0), max(box.top, 0), right, bottom, box.score)
+
+
+def _common_names(audits: list[Audit]) -> list[dict[str, str]]:
+    """For each source: what each of its classes is called in the end."""
+    names: list[str] = []
+    result = []
+    for audit in audits:
+        own_meanings = Counter(meaning_of(name) for name in audit.class_names)
+        renamed = {}
+        for name in audit.class_names:
+            meaning = meaning_of(name)
+            alike = [n for n in names if meaning_of(n) == meaning and meaning != Meaning.OTHER]
+            is_clear = name not in names and len(alike) == 1 and own_meanings[meaning] == 1
+            renamed[name] = alike[0] if is_clear else name
+        names += [name for name in renamed.values() if name not in names]
+        result.append(renamed)
+    return result
+
+
+def _shared_photos(sides: list[dict[str, list[Photo]]]) -> set[tuple[int, str, int]]:
+    """Photos, as (source, split, index), of which another source holds a copy on a later side."""
+    if len(sides) < 2:
+        return set()
+    places = [
+        (number, split, index)
+        for number, side in enumerate(sides)
+        for split in _PRECEDENCE
+        for index in range(len(side[split]))
+    ]
+    prints = [sides[number][split][index].fingerprint for number, split, index in places]
+    shared = set()
+    for first, second in near_duplicates(prints).tolist():
+        earlier, later = sorted(
+            (places[first], places[second]), key=lambda place: _PRECEDENCE.index(place[1])
+        )
+        if earlier[0] != later[0] and earlier[1] != later[1]:
+            shared.add(earlier)
+    return shared
+
+
+def _unused_name(audit: Audit, taken: dict[str, dict[str, int]]) -> str:
+    name = audit.root.resolve().name
+    return name if name not in taken else f"{name} ({len(taken) + 1})"
+
+
+def _check_classes(splits: dict[str, list[Sample]], class_names: tuple[str, ...]) -> None:
+    for split, samples in splits.items():
+        present = {sample.label for sample in samples}
+        missing = [name for label, name in enumerate(class_names) if label not in present]
+        if missing:
+            raise DatasetError(
+                f"the {split} split has no usable picture of {', '.join(missing)}; add photos, or "
+                f"leave the class out with --classes"
+            )
