@@ -32,7 +32,7 @@ models: $(VENV)/ready
 	$(PY) train_mask_detector.py --dataset "$(DATASET)" --dataset "$(STREETS)" \
 	    --classes with_mask,without_mask $(OPTIONS)
 	$(PY) train_mask_detector.py --dataset "$(DATASET)" --dataset "$(STREETS)" --model $(THREE) \
-	    --plot models/mask_detector_3class_training_plot.png $(OPTIONS)
+	    --plot models/mask_detector_3class_training_plot.png --kernels float32 $(OPTIONS)
 	for model in models/mask_detector.keras $(THREE); do \
 	    $(PY) -m mask_detector export --model $$model \
 	        --dataset "$(DATASET)" --dataset "$(STREETS)" || exit 1; done

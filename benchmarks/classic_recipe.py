@@ -1,6 +1,6 @@
 """Train a mask classifier the way the usual tutorial does, to measure ours against it.
 
-    python benchmarks/classic_recipe.py --dataset dataset --output classic.keras
+    python -m benchmarks.classic_recipe --dataset dataset --output classic.keras
     python -m mask_detector evaluate --boxes streets --model classic.keras -c 0.5 --margin 0
 
 Whole photos, stretched to 224x224; a random split, so copies and people are on both sides; a

@@ -1,6 +1,6 @@
 """Count how a model fares on pictures that are known to be hard, kind by kind.
 
-    python benchmarks/hard_cases.py --data DIR --model models/mask_detector.keras --output sheets
+    python -m benchmarks.hard_cases --data DIR --model models/mask_detector.keras --output sheets
 
 `docs/hard_cases.csv` names the pictures, sorted by eye: from the test parts (split seed 42) of the
 sets that the shipped model is trained on, and from a set that it is not. DIR holds these public

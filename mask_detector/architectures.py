@@ -33,7 +33,12 @@ ARCHITECTURES: dict[str, Callable[[keras.KerasTensor, str | None], keras.KerasTe
 
 
 def build_model(
-    architecture: str, *, image_size: int, class_count: int, weights: str
+    architecture: str,
+    *,
+    image_size: int,
+    class_count: int,
+    weights: str,
+    rounds_kernels: bool = True,
 ) -> keras.Model:
     """Build a classifier: backbone, `feature_map`, pooling, a small head, softmax.
 
@@ -43,6 +48,7 @@ def build_model(
         class_count: number of outputs.
         weights: of the backbone: `imagenet` (Keras downloads them once), `none` (random), or
             the path of a weights file.
+        rounds_kernels: round those of the backbone's convolutions to the steps of int8.
 
     Returns:
         A model from `(n, size, size, 3)` RGB 0-255 to `(n, classes)` probabilities.
@@ -61,7 +67,8 @@ def build_model(
     x = layers.Dropout(0.3)(x)
     probabilities = layers.Dense(class_count, activation="softmax", name="probabilities")(x)
     model = keras.Model(pixels, probabilities, name="mask_classifier")
-    _round_kernels(model)
+    if rounds_kernels:
+        _round_kernels(model)
     return model
 
 

@@ -25,7 +25,7 @@ _SHIFT = 0.08  # most that a view is off the middle, as a fraction of the box
 _FAR_SIDES = (20, 96)  # shorter side of a face as seen from afar, pixels
 _GAMMAS = (-0.8, 1.5)  # powers of 2; above 0 is darker
 _JPEG_QUALITIES = (25, 90)
-_DECODED = 32  # photos kept decoded: faces of one photo follow each other
+_DECODED = 8  # photos kept decoded: faces of one photo follow each other
 
 
 class PictureBatches:

@@ -105,6 +105,7 @@ def train(
         image_size=options.image_size,
         class_count=len(class_names),
         weights=options.backbone_weights,
+        rounds_kernels=options.kernels == "int8",
     )
     set_trainable_top(model, options.fine_tune)
     parts = cut(model) if options.views else None

@@ -81,6 +81,12 @@ class TrainingOptions:
         "imagenet",
         "imagenet (downloaded once by Keras), none (random), or the path of a Keras weights file",
     )
+    kernels: str = _knob(
+        "int8",
+        "int8: round the backbone's kernels to the steps of int8 before training, so that an "
+        "export to int8 changes fewer verdicts; float32: leave them as they are",
+        choices=("int8", "float32"),
+    )
     architecture: str = _knob("mobilenet_v2", "the network")
     crop_margin: float = _knob(
         DEFAULT_CROP_MARGIN,

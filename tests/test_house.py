@@ -145,7 +145,8 @@ def test_the_help_says_every_default():
         "--dataset": "dataset", "--model": "models/mask_detector.keras",
         "--plot": "models/training_plot.png", "--epochs": "0", "--batch-size": "32",
         "--learning-rate": "0.001", "--fine-tune": "38", "--fine-tune-epochs": "0",
-        "--views": "6", "--crop": "auto", "--image-size": "224", "--seed": "42",
+        "--views": "6", "--crop": "auto", "--kernels": "int8", "--image-size": "224",
+        "--seed": "42",
         "--split-seed": "42", "--backbone-weights": "imagenet", "--architecture": "mobilenet_v2",
         "--crop-margin": str(DEFAULT_CROP_MARGIN), "--face": "face_detector",
     }.items():  # fmt: skip
