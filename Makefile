@@ -30,9 +30,10 @@ THREE := models/mask_detector_3class.keras
 models: $(VENV)/ready
 	@test -n "$(STREETS)" || { echo "say where the photos with boxes are: make models STREETS=DIR"; exit 1; }
 	$(PY) train_mask_detector.py --dataset "$(DATASET)" --dataset "$(STREETS)" \
-	    --classes with_mask,without_mask $(OPTIONS)
+	    --classes with_mask,without_mask --export none $(OPTIONS)
 	$(PY) train_mask_detector.py --dataset "$(DATASET)" --dataset "$(STREETS)" --model $(THREE) \
-	    --plot models/mask_detector_3class_training_plot.png --kernels float32 $(OPTIONS)
+	    --plot models/mask_detector_3class_training_plot.png --kernels float32 \
+	    --export none $(OPTIONS)
 	for model in models/mask_detector.keras $(THREE); do \
 	    $(PY) -m mask_detector export --model $$model \
 	        --dataset "$(DATASET)" --dataset "$(STREETS)" || exit 1; done
@@ -50,6 +51,7 @@ $(VENV)/ready: requirements.txt
 	    $(PIP) uninstall --yes opencv-python && \
 	    $(PIP) install --force-reinstall --no-deps 'opencv-python-headless>=4.9,<5' && \
 	    $(PY) -c 'import cv2'; }
+	@$(PY) -m mask_detector prepare || echo "OpenCV will run the face detector instead"
 	@touch $@
 
 $(VENV)/ready-to-test: $(VENV)/ready requirements-dev.txt

@@ -20,13 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mask_detector.crop_evaluation import Crops, cut_out
+from mask_detector.crop_evaluation import Crops
 from mask_detector.crop_report import order_by_interest, tiles_of
 from mask_detector.errors import MaskDetectorError
-from mask_detector.images import fit, read_image
 from mask_detector.labels import model_class_of
 from mask_detector.mask_classifiers import MaskClassifier, load_classifier
 from mask_detector.montage import draw_montage
+from mask_detector.parity import load_crops
 from mask_detector.types import FaceBox, Sample
 
 CASES = Path(__file__).resolve().parents[1] / "docs" / "hard_cases.csv"
@@ -82,13 +82,7 @@ def crops_of(cases: list[Case], data: Path, class_names: tuple[str, ...]) -> Cro
 
 def judge(crops: Crops, classifier: MaskClassifier) -> np.ndarray:
     """`(n, classes)` calibrated probabilities, faces cut out with the card's margin."""
-    card = classifier.card
-    views = [
-        fit(cut_out(read_image(sample.path), sample, card.crop_margin), card.image_size)
-        for sample in crops.samples
-    ]
-    shape = (-1, card.image_size, card.image_size, 3)
-    return classifier.predict(np.array(views, np.uint8).reshape(shape))
+    return classifier.predict(load_crops(list(crops.samples), classifier.card))
 
 
 def table_row(

@@ -10,12 +10,11 @@ http://host.robots.ox.ac.uk/pascal/VOC/voc2012/devkit_doc.pdf
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from mask_detector.errors import DatasetError
-from mask_detector.types import FaceBox, LabelledBox
+from mask_detector.types import FaceBox, LabelledBox, ListedPhoto
 
 _ANNOTATION_FOLDERS = ("annotations", "Annotations")
 _IMAGE_FOLDERS = ("images", "JPEGImages")
@@ -24,20 +23,12 @@ _NO_ANNOTATION = (  # what the parser and the reading of numbers raise
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class AnnotatedPhoto:
-    """A photo and its marked faces."""
-
-    path: Path
-    faces: tuple[LabelledBox, ...]
-
-
 def is_annotated(root: Path) -> bool:
     """Whether a folder holds photos with boxes rather than one folder per class."""
     return _annotation_folder(root) is not None
 
 
-def read_voc(root: Path) -> list[AnnotatedPhoto]:
+def read_voc(root: Path) -> list[ListedPhoto]:
     """Read every annotation below `root`, in the order of their names.
 
     Coordinates are VOC's: the first pixel is 1, edges included. Boxes without area are dropped.
@@ -68,7 +59,7 @@ def _annotations(folder: Path) -> Iterator[Path]:
     return (path for path in folder.glob("*.xml") if not path.name.startswith("."))
 
 
-def _read(path: Path, images: Path, photos_by_stem: dict[str, Path]) -> AnnotatedPhoto:
+def _read(path: Path, images: Path, photos_by_stem: dict[str, Path]) -> ListedPhoto:
     try:
         annotation = ElementTree.parse(path).getroot()
         faces = tuple(_face(item) for item in annotation.iter("object"))
@@ -82,7 +73,8 @@ def _read(path: Path, images: Path, photos_by_stem: dict[str, Path]) -> Annotate
     photo = named if named.is_file() else photos_by_stem.get(path.stem)
     if photo is None:
         raise DatasetError(f"the photo of {path} is missing: expected it in {images}")
-    return AnnotatedPhoto(photo, tuple(f for f in faces if f.box.width > 0 and f.box.height > 0))
+    shown = tuple(face for face in faces if face.box.width > 0 and face.box.height > 0)
+    return ListedPhoto(photo, faces=shown)
 
 
 def _face(item: ElementTree.Element) -> LabelledBox:

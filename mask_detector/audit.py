@@ -22,11 +22,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-from mask_detector.dataset import ListedPhoto, Listing, augmented_from, person_of, scan
+from mask_detector.dataset import Listing, augmented_from, person_of, scan
 from mask_detector.errors import DatasetError, UnreadableImageError
 from mask_detector.fingerprints import Fingerprint, fingerprint, near_duplicates
 from mask_detector.splitting import split_by_group
-from mask_detector.types import Sample
+from mask_detector.types import ListedPhoto, Sample
 
 SMALLEST_SIDE = 16  # pixels; less shows no mask even to a person
 LEAST_CONTRAST = 2.0  # of 255; below it the picture is one colour

@@ -15,6 +15,7 @@ import numpy as np
 
 NOT_SURE_THRESHOLD = "not_sure"  # its key in ModelCard.thresholds
 TEMPERATURE_RANGE = (0.25, 10.0)  # beyond it a fit says more about the few photos than the model
+CONFIDENCE_BINS = 15  # of equal width, as in Guo et al.
 HIGHEST_THRESHOLD = 0.99  # above it most faces would be left without a verdict
 
 
@@ -104,8 +105,13 @@ def not_sure_threshold(
     return float(min(confidence[keeps[-1]], HIGHEST_THRESHOLD)) if len(keeps) else HIGHEST_THRESHOLD
 
 
+def bin_of(confidence: np.ndarray, bins: int = CONFIDENCE_BINS) -> np.ndarray:
+    """Which of equally wide bins from 0 to 1 each confidence falls into; `(n,)`, as it is."""
+    return np.minimum((confidence * bins).astype(int), bins - 1)
+
+
 def reliability_bins(
-    probabilities: np.ndarray, labels: np.ndarray, bins: int = 15
+    probabilities: np.ndarray, labels: np.ndarray, bins: int = CONFIDENCE_BINS
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sort verdicts by their confidence into equally wide bins from 0 to 1.
 
@@ -120,7 +126,7 @@ def reliability_bins(
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == np.asarray(labels)
-    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    counts = np.bincount(bin_of, minlength=bins)
-    sums = [np.bincount(bin_of, weights=values, minlength=bins) for values in (confidence, right)]
+    filled = bin_of(confidence, bins)
+    counts = np.bincount(filled, minlength=bins)
+    sums = [np.bincount(filled, weights=values, minlength=bins) for values in (confidence, right)]
     return counts, *(total / np.maximum(counts, 1) for total in sums)

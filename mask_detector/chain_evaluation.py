@@ -7,6 +7,7 @@ Use:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from mask_detector.detection_scores import (
     rank,
     shorter_sides,
 )
-from mask_detector.evaluation import SIZE_EDGES, SIZE_NAMES
+from mask_detector.evaluation import SIZE_NAMES, size_of
 
 IOUS = (0.4, 0.5)
 SMALL_SIDE = 24  # shorter side in pixels below which people hardly see a mask either
@@ -99,6 +100,7 @@ def evaluate_chain(
     """
     photos = judged.at(setting)
     labels = np.concatenate([photo.labels for photo in photos])
+    best = {iou: [photo.with_true_labels(iou) for photo in photos] for iou in ious}
     return ChainReport(
         setting=setting,
         photos=len(photos),
@@ -107,7 +109,7 @@ def evaluate_chain(
         unknown_classes=judged.class_names[judged.known :],
         not_sure=judged.not_sure,
         precision=tuple(
-            precision_score(judged, photos, iou, min_side, resamples=resamples)
+            precision_score(judged, photos, best[iou], iou, min_side, resamples=resamples)
             for iou in ious
             for min_side in min_sides
         ),
@@ -116,11 +118,25 @@ def evaluate_chain(
 
 
 def precision_score(
-    judged: JudgedPhotos, photos: list[ScoredPhoto], iou: float, min_side: int, *, resamples: int
+    judged: JudgedPhotos,
+    photos: list[ScoredPhoto],
+    best: list[ScoredPhoto],
+    iou: float,
+    min_side: int,
+    *,
+    resamples: int,
 ) -> PrecisionScore:
-    """Average precision per class, and its ceiling: see `ScoredPhoto.with_true_labels`."""
+    """Average precision per class, and its ceiling, that of `best`.
+
+    Args:
+        judged: where the photos come from.
+        photos: what was found in them, and said of it.
+        best: the same with every found face judged rightly, see `ScoredPhoto.with_true_labels`.
+        iou: the least overlap of a hit.
+        min_side: shorter side in pixels below which faces are ignored.
+        resamples: of the bootstrap; 0 leaves the interval out.
+    """
     names = judged.class_names[: judged.known]
-    best = [photo.with_true_labels(iou) for photo in photos]
     rankings, best_rankings = (
         [rank(judged_photos, index, iou, min_side) for index in range(judged.known)]
         for judged_photos in (photos, best)
@@ -152,30 +168,46 @@ def _or_none(value: float) -> float | None:
 def found_score(judged: JudgedPhotos, photos: list[ScoredPhoto], iou: float) -> FoundScore:
     """Count found faces per class and size, right verdicts among them, and false boxes."""
     matches = [match(photo.overlaps, photo.scores, iou) for photo in photos]
-    labels = np.concatenate([photo.labels for photo in photos])
-    size_of = np.searchsorted(
-        SIZE_EDGES, np.concatenate([shorter_sides(photo.faces) for photo in photos]), "right"
-    )
-    was_found = np.concatenate(
-        [np.isin(np.arange(len(p.faces)), m) for p, m in zip(photos, matches, strict=True)]
-    )
-    found = {}
-    for label, name in enumerate(judged.class_names):
-        of_class = labels == label
-        masks = [of_class & (size_of == size) for size in range(1, len(SIZE_EDGES) + 1)]
-        counts = [(int(was_found[mask].sum()), int(mask.sum())) for mask in (*masks, of_class)]
-        found[name] = dict(zip((*SIZE_NAMES, "all"), counts, strict=True))
     right, sure_right = _right_verdicts(judged, photos, matches)
-    false_boxes = sum(int((p.overlaps.max(axis=1, initial=0.0) < iou).sum()) for p in photos)
+    false_boxes = count_false_boxes(photos, iou)
     unmatched = sum(int((face_of < 0).sum()) for face_of in matches)
     return FoundScore(
         iou=iou,
-        found=found,
+        found=count_found(photos, matches, judged.class_names),
         right=right,
         sure_right=sure_right,
         false_boxes_per_photo=false_boxes / len(photos),
         double_boxes_per_photo=(unmatched - false_boxes) / len(photos),
     )
+
+
+def count_found(
+    photos: list[ScoredPhoto], matches: list[np.ndarray], class_names: Sequence[str]
+) -> dict[str, dict[str, tuple[int, int]]]:
+    """How many faces were found of how many annotated: class -> size or "all" -> both.
+
+    Args:
+        photos: their labels are indices of `class_names`.
+        matches: of each photo the face that each box found, see `match`.
+        class_names: of the annotated faces.
+    """
+    labels = np.concatenate([photo.labels for photo in photos])
+    sizes = size_of(np.concatenate([shorter_sides(photo.faces) for photo in photos]))
+    was_found = np.concatenate(
+        [np.isin(np.arange(len(p.faces)), m) for p, m in zip(photos, matches, strict=True)]
+    )
+    found = {}
+    for label, name in enumerate(class_names):
+        of_class = labels == label
+        masks = [of_class & (sizes == size) for size in range(len(SIZE_NAMES))]
+        counts = [(int(was_found[mask].sum()), int(mask.sum())) for mask in (*masks, of_class)]
+        found[name] = dict(zip((*SIZE_NAMES, "all"), counts, strict=True))
+    return found
+
+
+def count_false_boxes(photos: list[ScoredPhoto], iou: float) -> int:
+    """How many boxes overlap no annotated face by so much."""
+    return sum(int((photo.overlaps.max(axis=1, initial=0.0) < iou).sum()) for photo in photos)
 
 
 def _right_verdicts(

@@ -8,14 +8,16 @@ figures of the result.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from mask_detector.annotations import AnnotatedPhoto
+from mask_detector.annotations import read_voc
+from mask_detector.audit import audit_dataset, split_photos
 from mask_detector.calibration import NOT_SURE_THRESHOLD
 from mask_detector.detection_scores import ScoredPhoto
 from mask_detector.errors import DatasetError, UnreadableImageError
@@ -24,7 +26,7 @@ from mask_detector.images import read_image
 from mask_detector.labels import model_class_of
 from mask_detector.mask_classifiers import MaskClassifier
 from mask_detector.pipeline import Pipeline
-from mask_detector.types import FaceBox
+from mask_detector.types import FaceBox, ListedPhoto
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +55,24 @@ class JudgedPhotos:
         return [photo.above(setting.confidence) for photo in photos]
 
 
+def annotated_photos(root: Path, part: str, split_seed: int) -> list[ListedPhoto]:
+    """Photos of a folder with PASCAL VOC's boxes.
+
+    Args:
+        root: see `annotations.read_voc`.
+        part: `all`, or `train`, `val` or `test` of the split that the training makes.
+        split_seed: of that split.
+
+    Raises:
+        DatasetError: no such photos there.
+    """
+    if part == "all":
+        return read_voc(root)
+    return [photo.listed for photo in split_photos(audit_dataset(root), split_seed)[part]]
+
+
 def judge_photos(
-    photos: Sequence[AnnotatedPhoto],
+    photos: Sequence[ListedPhoto],
     detectors: dict[int, FaceDetector],
     classifier: MaskClassifier,
     margins: Sequence[float],
@@ -74,39 +92,71 @@ def judge_photos(
         DatasetError: no photo can be read, or the model knows none of the annotated classes.
     """
     class_names, labels = _labels(photos, classifier.card.class_names)
+    known = len(classifier.card.class_names)
     pipelines = {
         (size, margin): Pipeline(detector, classifier, margin)
         for size, detector in detectors.items()
         for margin in margins
     }
     judged: dict[tuple[int, float], list[ScoredPhoto]] = {key: [] for key in pipelines}
-    unreadable = 0
+    opened = 0
+    for photo, image in open_photos(photos, show_progress=show_progress):
+        opened += 1
+        boxes = {size: detector.detect(image) for size, detector in detectors.items()}
+        for (size, margin), pipeline in pipelines.items():
+            verdicts = [face.probabilities for face in pipeline.judge(image, boxes[size])]
+            probabilities = np.array(verdicts, float).reshape(-1, known)
+            judged[size, margin].append(score_photo(photo, labels, boxes[size], probabilities))
+    not_sure = classifier.card.thresholds.get(NOT_SURE_THRESHOLD, 0.0)
+    return JudgedPhotos(class_names, known, not_sure, judged, len(photos) - opened)
+
+
+def open_photos(
+    photos: Sequence[ListedPhoto], *, show_progress: bool = True
+) -> Iterator[tuple[ListedPhoto, np.ndarray]]:
+    """Decode photo by photo, `(h, w, 3)` uint8 BGR; those that can't be read are left out.
+
+    Raises:
+        DatasetError: at the end, when not one could be read.
+    """
+    opened = 0
     for photo in tqdm(photos, "judging", unit="photo", disable=None if show_progress else True):
         try:
             image = cv2.cvtColor(read_image(photo.path), cv2.COLOR_RGB2BGR)
         except UnreadableImageError as error:
             logger.warning("left out: %s", error)
-            unreadable += 1
             continue
-        annotated = _annotated(photo, labels)
-        boxes = {size: detector.detect(image) for size, detector in detectors.items()}
-        for (size, margin), pipeline in pipelines.items():
-            judged[size, margin].append(_scored(pipeline, image, boxes[size], annotated))
-    if unreadable == len(photos):
+        opened += 1
+        yield photo, image
+    if not opened:
         raise DatasetError(f"none of {len(photos)} annotated photos can be read")
-    known = len(classifier.card.class_names)
-    not_sure = classifier.card.thresholds.get(NOT_SURE_THRESHOLD, 0.0)
-    return JudgedPhotos(class_names, known, not_sure, judged, unreadable)
 
 
-def _annotated(photo: AnnotatedPhoto, labels: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The faces of a photo as boxes `(g, 4)` and class indices `(g,)`."""
-    boxes = _as_array([face.box for face in photo.faces])
-    return boxes, np.array([labels[face.class_name] for face in photo.faces], int)
+def score_photo(
+    photo: ListedPhoto,
+    labels: dict[str, int],
+    boxes: Sequence[FaceBox],
+    probabilities: np.ndarray,
+) -> ScoredPhoto:
+    """Put what people marked beside what was found.
+
+    Args:
+        photo: with its annotated faces.
+        labels: the index of each of their classes.
+        boxes: what a detector found.
+        probabilities: `(boxes, classes)` what a classifier says of each.
+    """
+    return ScoredPhoto(
+        _as_array([face.box for face in photo.faces]),
+        np.array([labels[face.class_name] for face in photo.faces], int),
+        boxes=_as_array(boxes),
+        scores=np.array([box.score for box in boxes], float),
+        probabilities=probabilities,
+    )
 
 
 def _labels(
-    photos: Sequence[AnnotatedPhoto], model_classes: tuple[str, ...]
+    photos: Sequence[ListedPhoto], model_classes: tuple[str, ...]
 ) -> tuple[tuple[str, ...], dict[str, int]]:
     """Number the classes: the model's own first, then annotated ones that it does not know."""
     annotated = sorted({face.class_name for photo in photos for face in photo.faces})
@@ -119,22 +169,6 @@ def _labels(
         )
     indices |= {name: len(model_classes) + i for i, name in enumerate(unknown)}
     return (*model_classes, *unknown), indices
-
-
-def _scored(
-    pipeline: Pipeline,
-    image: np.ndarray,
-    boxes: list[FaceBox],
-    annotated: tuple[np.ndarray, np.ndarray],
-) -> ScoredPhoto:
-    classes = len(pipeline.classifier.card.class_names)
-    verdicts = [face.probabilities for face in pipeline.judge(image, boxes)]
-    return ScoredPhoto(
-        *annotated,
-        boxes=_as_array(boxes),
-        scores=np.array([box.score for box in boxes], float),
-        probabilities=np.array(verdicts, float).reshape(-1, classes),
-    )
 
 
 def _as_array(boxes: Sequence[FaceBox]) -> np.ndarray:

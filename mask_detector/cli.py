@@ -16,7 +16,8 @@ from types import ModuleType
 
 from mask_detector.errors import MaskDetectorError
 
-VERBS = ("train", "video", "image", "audit", "export", "evaluate", "demo", "fetch-dataset")
+VERBS = ("train", "video", "image", "audit", "export", "evaluate", "demo", "benchmark",
+         "prepare", "fetch-dataset")  # fmt: skip
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):

@@ -21,12 +21,12 @@ from tqdm import tqdm
 
 from mask_detector.audit import SMALLEST_SIDE, Audit, Photo
 from mask_detector.errors import DatasetError
-from mask_detector.evaluation import SIZE_EDGES, SIZE_NAMES, evaluate
-from mask_detector.images import crop_face, fit, read_image
+from mask_detector.evaluation import SIZE_NAMES, evaluate, size_of
+from mask_detector.images import cut_out, read_image
 from mask_detector.intervals import Estimate, Scores, estimate_scores, proportion
 from mask_detector.labels import model_class_of
 from mask_detector.mask_classifiers import MaskClassifier
-from mask_detector.types import FaceBox, Report, Sample
+from mask_detector.types import Report, Sample
 
 _PHOTOS_AT_ONCE = 32  # decoded ahead of the classifier: a large set does not make memory grow
 
@@ -94,12 +94,14 @@ def list_crops(
         # Augmented copies that do not say of what are one group, so that no split tears one apart;
         # drawn as one, hundreds of pictures would make or break every interval.
         group = photo.group if photo.source != "" else -1 - number
-        for name, box in _pictures(photo):
+        size = photo.fingerprint
+        for name, box in photo.listed.pictures:
+            shown = box and box.within(size.width, size.height)
             if label_of[name] is None:
                 left_out[f"of class {name}, which the model does not know"] += 1
             elif box and min(box.width, box.height) < smallest_face:
                 left_out[f"smaller than {smallest_face} px"] += 1
-            elif box and not _is_inside(box, photo):
+            elif shown and min(shown.width, shown.height) <= 0:
                 left_out["marked outside their photo"] += 1
             else:
                 samples.append(Sample(photo.listed.path, label_of[name], group, box))
@@ -111,17 +113,6 @@ def list_crops(
             f"model's classes are {', '.join(model_classes)}"
         )
     return Crops(audit.root, model_classes, tuple(samples), dict(left_out), unused)
-
-
-def _pictures(photo: Photo) -> list[tuple[str, FaceBox | None]]:
-    faces = photo.listed.faces
-    return [(f.class_name, f.box) for f in faces] or [(photo.listed.class_name, None)]
-
-
-def _is_inside(box: FaceBox, photo: Photo) -> bool:
-    """Whether any of it is: of some annotations nothing would be left to cut out."""
-    size = photo.fingerprint
-    return box.left < size.width and box.top < size.height and box.right > 0 and box.bottom > 0
 
 
 def judge_crops(
@@ -143,8 +134,7 @@ def judge_crops(
 
     def load(samples: list[Sample]) -> np.ndarray:  # (margins, faces, size, size, 3)
         image = read_image(samples[0].path)
-        cuts = [[fit(cut_out(image, s, margin), size) for s in samples] for margin in used]
-        return np.array(cuts)
+        return np.array([[cut_out(image, s.box, m, size) for s in samples] for m in used])
 
     parts = []
     with (
@@ -163,11 +153,6 @@ def judge_crops(
             parts.append(answers.reshape(len(used), -1, answers.shape[1]))
             bar.update(len(answers))
     return dict(zip(used, np.concatenate(parts, axis=1), strict=True))
-
-
-def cut_out(image: np.ndarray, sample: Sample, margin: float | None) -> np.ndarray:
-    """The part of a photo, `(h, w, 3)`, that a sample is: the whole, or its face with a margin."""
-    return image if sample.box is None else crop_face(image, sample.box, margin)
 
 
 def evaluate_crops(
@@ -197,11 +182,10 @@ def evaluate_crops(
 
 
 def _recall_by_size(crops: Crops, is_right: np.ndarray) -> tuple[dict[str, Estimate], ...]:
-    sides = [min(sample.box.width, sample.box.height) for sample in crops.samples]
-    size_of = np.searchsorted(SIZE_EDGES, sides, side="right") - 1
+    sizes = size_of([min(sample.box.width, sample.box.height) for sample in crops.samples])
     result = []
     for label in range(len(crops.class_names)):
-        masks = [(crops.labels == label) & (size_of == size) for size in range(len(SIZE_NAMES))]
+        masks = [(crops.labels == label) & (sizes == size) for size in range(len(SIZE_NAMES))]
         shares = [proportion(is_right[mask].sum(), mask.sum()) for mask in masks]
         result.append(dict(zip(SIZE_NAMES, shares, strict=True)))
     return tuple(result)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mask_detector.crop_evaluation import CropReport, Crops, cut_out
+from mask_detector.crop_evaluation import CropReport, Crops
 from mask_detector.errors import writing
-from mask_detector.images import read_image
+from mask_detector.images import cut_out, read_image
 from mask_detector.intervals import Estimate
 from mask_detector.labels import NOT_SURE
-from mask_detector.montage import Tile
+from mask_detector.montage import TILE_SIDE, Tile
 
 
 def crop_text(crops: Crops, reports: Sequence[CropReport]) -> str:
@@ -74,7 +74,8 @@ def tiles_of(
         sample, answer = crops.samples[index], probabilities[index]
         first = f"{crops.class_names[answer.argmax()]} {answer.max():.0%}".replace("%", " %")
         second = f"true: {crops.class_names[sample.label]}"
-        tiles.append(Tile(cut_out(read_image(sample.path), sample, margin), first, second))
+        picture = cut_out(read_image(sample.path), sample.box, margin, TILE_SIDE)
+        tiles.append(Tile(picture, first, second))
     return tiles
 
 

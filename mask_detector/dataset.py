@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mask_detector.annotations import is_annotated, read_voc
 from mask_detector.errors import DatasetError
-from mask_detector.types import LabelledBox
+from mask_detector.types import ListedPhoto
 
 _SPLIT_NAMES = {
     "train": "train", "training": "train",
@@ -22,16 +22,6 @@ _SPLIT_NAMES = {
     "test": "test", "testing": "test",
 }  # fmt: skip
 _NOT_PHOTOS = {"thumbs.db", "desktop.ini", "readme.md", "readme.txt", "license", "license.txt"}
-
-
-@dataclass(frozen=True)
-class ListedPhoto:
-    """A photo of a data set; nothing says yet that it can be decoded."""
-
-    path: Path
-    class_name: str  # of a photo with boxes: the rarest class among its faces
-    split: str | None = None  # train, val or test where the folders give one
-    faces: tuple[LabelledBox, ...] = ()  # where they are marked
 
 
 @dataclass(frozen=True)
@@ -94,11 +84,7 @@ def _scan_annotated(root: Path) -> Listing:
             f"least two"
         )
     photos = [
-        ListedPhoto(
-            photo.path,
-            min((face.class_name for face in photo.faces), key=lambda name: (counts[name], name)),
-            faces=photo.faces,
-        )
+        replace(photo, class_name=min((counts[f.class_name], f.class_name) for f in photo.faces)[1])
         for photo in annotated
     ]
     return Listing(root, tuple(sorted(counts)), tuple(photos))

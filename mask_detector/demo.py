@@ -11,13 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mask_detector.drawing import draw_faces
+from mask_detector.drawing import AnnotatedFrame
 from mask_detector.errors import MaskDetectorError
 from mask_detector.face_detectors import FaceDetector
 from mask_detector.images import read_image
 from mask_detector.labels import display_name
 from mask_detector.sinks import FrameSink, VideoSink
-from mask_detector.types import Face, FaceBox, Frame
+from mask_detector.types import FaceBox, Frame
 
 FRAMES_PER_PART = 50  # bare, then masked
 FPS = 25.0
@@ -83,7 +83,7 @@ def write_demo_clip(path: Path, detector: FaceDetector) -> None:
         for index in range(2 * FRAMES_PER_PART):
             picture = bare if index < FRAMES_PER_PART else masked
             zoomed = _zoomed(picture, 1.0 + 0.15 * index / (2 * FRAMES_PER_PART))
-            sink.write(Frame(zoomed, index, index / FPS, "demo"), [])
+            sink.write(AnnotatedFrame(Frame(zoomed, index, index / FPS, "demo"), []))
 
 
 def _zoomed(image: np.ndarray, factor: float) -> np.ndarray:
@@ -100,11 +100,12 @@ class PartsSink(FrameSink):
         self.masked: Counter[str] = Counter()
         self._pictures: dict[int, np.ndarray] = {}
 
-    def write(self, frame: Frame, faces: list[Face]) -> None:
-        part = self.bare if frame.index < FRAMES_PER_PART else self.masked
-        part.update(display_name(face.label) for face in faces)
-        if frame.index % FRAMES_PER_PART == FRAMES_PER_PART // 2:
-            self._pictures[frame.index] = draw_faces(frame.image, faces)
+    def write(self, annotated: AnnotatedFrame) -> None:
+        index = annotated.frame.index
+        part = self.bare if index < FRAMES_PER_PART else self.masked
+        part.update(display_name(face.label) for face in annotated.faces)
+        if index % FRAMES_PER_PART == FRAMES_PER_PART // 2:
+            self._pictures[index] = annotated.picture
 
     @property
     def picture(self) -> np.ndarray:

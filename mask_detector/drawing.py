@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
 import cv2
 import numpy as np
 
 from mask_detector.labels import NOT_SURE, Meaning, display_name, meaning_of
-from mask_detector.types import Face
+from mask_detector.types import Face, FaceBox, Frame
 
 Colour = tuple[int, int, int]  # BGR
 
@@ -32,13 +35,30 @@ def colour_of(face: Face) -> Colour:
     return _OTHER_COLOURS[face.class_names.index(face.label) % len(_OTHER_COLOURS)]
 
 
-def caption(face: Face) -> str:
-    """The words above a box: `No Mask: 97.1%`, or `Not sure: 71.0%`."""
+def caption(face: Face, *, with_id: bool = False) -> str:
+    """The words above a box: `No Mask: 97.1%`, `Not sure: 71.0%`; numbered `3 Mask: 98.3%`."""
     verdict = display_name(face.label) if face.is_sure else NOT_SURE
-    return f"{verdict}: {face.confidence:.1%}"
+    number = f"{face.track_id} " if with_id and face.track_id is not None else ""
+    return f"{number}{verdict}: {face.confidence:.1%}"
 
 
-def draw_faces(image: np.ndarray, faces: list[Face]) -> np.ndarray:
+@dataclass(frozen=True)
+class AnnotatedFrame:
+    """A frame and its faces, drawn once for all who show or keep the picture."""
+
+    frame: Frame
+    faces: list[Face]
+    with_ids: bool = False  # number the tracks
+
+    @cached_property
+    def picture(self) -> np.ndarray:
+        """The frame's image with every face boxed and named, `(h, w, 3)` uint8 BGR; read only."""
+        if not self.faces:
+            return self.frame.image
+        return draw_faces(self.frame.image, self.faces, with_ids=self.with_ids)
+
+
+def draw_faces(image: np.ndarray, faces: list[Face], *, with_ids: bool = False) -> np.ndarray:
     """Return a copy of an image `(h, w, 3)` uint8 BGR with every face boxed and named."""
     drawn = image.copy()
     scale = max(0.4, min(image.shape[:2]) / 800)
@@ -46,7 +66,7 @@ def draw_faces(image: np.ndarray, faces: list[Face]) -> np.ndarray:
         box, colour = face.box, colour_of(face)
         corners = (box.left, box.top), (box.right - 1, box.bottom - 1)
         cv2.rectangle(drawn, *corners, colour, _thickness(scale) + 1)
-        _draw_caption(drawn, caption(face), (box.left, box.top), colour, scale)
+        _lay_caption(drawn, _caption_label(caption(face, with_id=with_ids), colour, scale), box)
     return drawn
 
 
@@ -54,16 +74,22 @@ def _thickness(scale: float) -> int:
     return max(1, round(2 * scale))
 
 
-def _draw_caption(
-    image: np.ndarray, text: str, corner: tuple[int, int], colour: Colour, scale: float
-) -> None:
-    """White words on the box's colour, above the box or, at the upper edge, inside it."""
+# Smooth letters take ten times as long as all the rest, and most captions stay for some frames.
+@lru_cache(maxsize=64)
+def _caption_label(text: str, colour: Colour, scale: float) -> np.ndarray:
+    """White words on a ground of one colour, `(h, w, 3)` uint8 BGR."""
     thickness = _thickness(scale)
     (width, height), baseline = cv2.getTextSize(text, _FONT, scale, thickness)
-    left, top = corner
-    left = max(0, min(left, image.shape[1] - width))
-    bottom = top if top >= height + 2 * baseline else top + height + 2 * baseline
-    corners = (left, bottom - height - 2 * baseline), (left + width, bottom)
-    cv2.rectangle(image, *corners, colour, cv2.FILLED)
-    origin = (left, bottom - baseline)
-    cv2.putText(image, text, origin, _FONT, scale, (255, 255, 255), thickness, cv2.LINE_AA)
+    label = np.full((height + 2 * baseline + 1, width + 1, 3), colour, np.uint8)
+    origin = (0, height + baseline)
+    cv2.putText(label, text, origin, _FONT, scale, (255, 255, 255), thickness, cv2.LINE_AA)
+    return label
+
+
+def _lay_caption(image: np.ndarray, label: np.ndarray, box: FaceBox) -> None:
+    """Lay a caption above the box or, at the upper edge, inside it; as far as it fits."""
+    height, width = label.shape[:2]
+    left = max(0, min(box.left, image.shape[1] - width))
+    top = box.top - height + 1 if box.top >= height - 1 else box.top
+    place = image[top : top + height, left : left + width]
+    place[:] = label[: place.shape[0], : place.shape[1]]

@@ -6,6 +6,7 @@ scikit-learn computes everything it knows; the calibration error alone is ours.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.metrics import (
     accuracy_score,
     classification_report,
@@ -13,11 +14,16 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from mask_detector.calibration import reliability_bins
+from mask_detector.calibration import CONFIDENCE_BINS, reliability_bins
 from mask_detector.types import ClassScore, Report
 
 SIZE_EDGES = (0, 16, 24, 48)  # where the sizes of faces begin, shorter side in pixels
 SIZE_NAMES = ("<16", "16-24", "24-48", ">=48")
+
+
+def size_of(sides: ArrayLike) -> np.ndarray:
+    """Sort faces by their shorter sides in pixels, `(n,)`, into indices of `SIZE_NAMES`."""
+    return np.searchsorted(SIZE_EDGES, sides, side="right") - 1
 
 
 def evaluate(probabilities: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]) -> Report:
@@ -41,7 +47,9 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray, class_names: tuple[s
     )
 
 
-def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
+def calibration_error(
+    probabilities: np.ndarray, labels: np.ndarray, bins: int = CONFIDENCE_BINS
+) -> float:
     """Expected calibration error of the top class over equally wide bins.
 
     Source: Guo et al., On calibration of modern neural networks, ICML 2017.

@@ -1,42 +1,41 @@
 """Turn a Keras model into a LiteRT file (`.tflite`), and say what it lost on the way.
 
-    crops = load_crops(draw_balanced(train, REPRESENTATIVE_COUNT, seed=42), card)
-    export_tflite(model, card, Path("mask_detector.tflite"), crops=crops)
+    shown, judged = draw_shown_and_judged(splits, 2000, seed=42)
+    outputs = {"int8": Path("mask_detector.tflite")}
+    (variant,) = export_variants(model, Path("mask_detector.keras"), outputs, shown, judged)
 
 Raw RGB 0-255 goes in as before. Out come logits, not probabilities: softmax in eight bits could
 say nothing between .996 and 1, so `litert_model` does it in floats.
 
 Source of full integer quantization: Jacob et al., Quantization and training of neural networks
-for efficient integer-arithmetic-only inference, CVPR 2018, https://arxiv.org/abs/1712.05877.
+for efficient integer-arithmetic-only inference, CVPR 2018, https://arxiv.org/abs/1712.05877. Before
+that `rounding` rounds the kernels, better than the converter would.
 """
 
 from __future__ import annotations
 
-import itertools
-import random
-import tempfile
-import time
-from collections import defaultdict
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
+from mask_detector.engines import NUMBER_FORMATS, fingerprint
 from mask_detector.errors import ModelError
-from mask_detector.images import crop_face, fit, read_image
+from mask_detector.litert_conversion import to_litert
 from mask_detector.litert_model import LOGITS
-from mask_detector.mask_classifiers import MaskClassifier
-from mask_detector.model_file import save_tflite
-from mask_detector.quiet import standard_error_dropped
+from mask_detector.mask_classifiers import KerasClassifier, load_classifier
+from mask_detector.model_file import read_card, save_tflite
+from mask_detector.parity import BOUNDS, Parity, compare, draw_balanced, load_crops
 from mask_detector.types import ModelCard, Sample
 
 if TYPE_CHECKING:
     import keras
 
-NUMBER_FORMATS = ("int8", "float16", "float32")
 REPRESENTATIVE_COUNT = 400  # crops that show the converter how large numbers get inside
+
+logger = logging.getLogger(__name__)
 
 
 def export_tflite(
@@ -51,7 +50,7 @@ def export_tflite(
 
     Args:
         model: takes `(n, size, size, 3)` RGB 0-255 and ends in softmax or one sigmoid.
-        card: travels with it as it is.
+        card: travels with it; the format is noted there.
         path: the file to write.
         number_format: `int8` (weights and everything in between), `float16` (weights alone) or
             `float32`.
@@ -61,40 +60,38 @@ def export_tflite(
     Raises:
         ModelError: a network that LiteRT can't run, or a place that can't be written.
     """
+    from mask_detector.rounding import round_kernels
+
+    settings = _converter_settings(number_format, crops)
+    network = with_logits(model)
+    kept = network.get_weights()
+    try:
+        if number_format == "int8":
+            round_kernels(network, crops)
+        data = to_litert(network, (1, card.image_size, card.image_size, 3), settings)
+    finally:
+        network.set_weights(kept)  # its layers are those of `model`
+    save_tflite(data, replace(card, number_format=number_format), path)
+
+
+def _converter_settings(number_format: str, crops: np.ndarray | None) -> dict[str, Any]:
     import tensorflow as tf
 
     if number_format not in NUMBER_FORMATS:
         raise ModelError(f"unknown format {number_format!r}; known: {', '.join(NUMBER_FORMATS)}")
-    if number_format == "int8" and (crops is None or not len(crops)):
-        raise ModelError("int8 needs representative crops; none were given")
-    settings: dict[str, Any] = {"target_spec": {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}}
-    if number_format != "float32":
-        settings["optimizations"] = [tf.lite.Optimize.DEFAULT]
+    if number_format == "float32":
+        return {}
+    settings: dict[str, Any] = {"optimizations": [tf.lite.Optimize.DEFAULT]}
     if number_format == "float16":
-        settings["target_spec"]["supported_types"] = [tf.float16]
-    if number_format == "int8":
-        settings["target_spec"]["supported_ops"] = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        settings["representative_dataset"] = lambda: ([c[None].astype(np.float32)] for c in crops)
-        settings["inference_input_type"] = tf.uint8  # in steps of 1 from 0: pixels as they are
-    size = card.image_size
-    signature = [tf.TensorSpec((1, size, size, 3), tf.float32, name="rgb_0_to_255")]
-    save_tflite(_converted(with_logits(model), signature, settings), card, path)
-
-
-def _converted(model: keras.Model, signature: list[Any], settings: dict[str, Any]) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.tflite"
-        try:
-            with standard_error_dropped():  # TensorFlow's C++ side lists its settings there
-                model.export(
-                    path, format="litert", input_signature=signature, verbose=False, **settings
-                )
-        except Exception as error:  # an operation that LiteRT lacks shows in many ways
-            reason = (str(error).splitlines() or [repr(error)])[0]
-            raise ModelError(
-                f"{model.name} can't be converted to LiteRT: {reason[:200]}"
-            ) from error
-        return path.read_bytes()
+        builtins = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        settings["target_spec"] = {"supported_ops": builtins, "supported_types": [tf.float16]}
+        return settings
+    if crops is None or not len(crops):
+        raise ModelError("int8 needs representative crops; none were given")
+    settings["target_spec"] = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]}
+    settings["representative_dataset"] = lambda: ([c[None].astype(np.float32)] for c in crops)
+    settings["inference_input_type"] = tf.uint8  # in steps of 1 from 0: pixels as they are
+    return settings
 
 
 def with_logits(model: keras.Model) -> keras.Model:
@@ -121,66 +118,81 @@ def with_logits(model: keras.Model) -> keras.Model:
     return keras.Model(model.inputs, {LOGITS: logits}, name=model.name)
 
 
-def draw_balanced(samples: list[Sample], count: int, seed: int) -> list[Sample]:
-    """Draw at most `count` samples, of each class as many as of any other while there are some."""
-    members_of: dict[int, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        members_of[sample.label].append(sample)
-    generator = random.Random(seed)
-    for members in members_of.values():
-        generator.shuffle(members)
-    rounds = itertools.zip_longest(*members_of.values())  # the first of each class, then the second
-    return [s for one_of_each in rounds for s in one_of_each if s is not None][:count]
-
-
-def load_crops(samples: list[Sample], card: ModelCard) -> np.ndarray:
-    """Read pictures as the model is to see them: `(n, size, size, 3)` uint8 RGB."""
-    crops = np.empty((len(samples), card.image_size, card.image_size, 3), np.uint8)
-    for index, sample in enumerate(samples):
-        image = read_image(sample.path)
-        if sample.box is not None:
-            image = crop_face(image, sample.box, card.crop_margin)
-        crops[index] = fit(image, card.image_size)
-    return crops
+def draw_shown_and_judged(
+    splits: dict[str, list[Sample]], judged_count: int, seed: int
+) -> tuple[list[Sample], list[Sample]]:
+    """Choose pictures to show to the converter, and at most `judged_count` others to judge."""
+    shown = draw_balanced(splits["train"], REPRESENTATIVE_COUNT, seed)
+    return shown, draw_balanced(splits["val"] + splits["test"], judged_count, seed)
 
 
 @dataclass(frozen=True)
-class Parity:
-    """Two models' answers to the same labelled crops."""
+class Variant:
+    """One LiteRT file that was made from a model, and what it lost."""
 
-    n: int
-    accuracies: tuple[float, float]  # balanced: mean over the classes; before, after
-    agreement: float  # part of the crops to which both give the same verdict
-    largest_difference: float  # of two probabilities
-    milliseconds: tuple[float, float]  # per face, median; before, after
-
-    @property
-    def loss(self) -> float:
-        """Balanced accuracy lost, in percentage points."""
-        return 100 * (self.accuracies[0] - self.accuracies[1])
+    path: Path
+    number_format: str
+    size: int  # bytes
+    parity: Parity
+    problem: str  # why the file is refused, and so not there; empty if it is
 
 
-def compare(before: MaskClassifier, after: MaskClassifier, samples: list[Sample]) -> Parity:
-    """Let two classifiers of the same classes judge the same crops, one by one as a camera does."""
-    answers: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    times: tuple[list[float], list[float]] = ([], [])
-    for sample in tqdm(samples, desc="comparing", unit="crop", disable=None):
-        crop = load_crops([sample], before.card)
-        for number, classifier in enumerate((before, after)):
-            started = time.perf_counter()
-            answers[number].append(classifier.predict(crop)[0])
-            times[number].append(1000 * (time.perf_counter() - started))
-    first, second = np.array(answers[0]), np.array(answers[1])
-    labels = np.array([sample.label for sample in samples])
-    return Parity(
-        n=len(samples),
-        accuracies=(_balanced_accuracy(first, labels), _balanced_accuracy(second, labels)),
-        agreement=float((first.argmax(axis=1) == second.argmax(axis=1)).mean()),
-        largest_difference=float(np.abs(first - second).max()),
-        milliseconds=(float(np.median(times[0])), float(np.median(times[1]))),
-    )
+def export_variants(
+    model: keras.Model,
+    source: Path,
+    outputs: dict[str, Path],
+    shown: list[Sample],
+    judged: list[Sample],
+    most_loss: float = BOUNDS["int8"].loss,
+) -> list[Variant]:
+    """Write LiteRT files of a model, each only if it is as good as the model within its bound.
+
+    Args:
+        model: the Keras model that `source` holds.
+        source: its file, with a card.
+        outputs: the file to write for each of the formats wanted.
+        shown: training pictures, from which int8 learns the range of numbers.
+        judged: held-out pictures, on which each file is compared with the model.
+        most_loss: balanced accuracy that a file may lose, in percentage points.
+
+    Raises:
+        ModelError: a network that LiteRT can't run, or a place that can't be written.
+    """
+    card = replace(read_card(source), exported_from=fingerprint(source))
+    crops = load_crops(shown, card) if "int8" in outputs else None
+    drafts = {name: path.with_name(f".{path.stem}.draft.tflite") for name, path in outputs.items()}
+    variants = []
+    try:
+        for name, draft in drafts.items():
+            logger.info("converting to %s ...", name)
+            export_tflite(model, card, draft, number_format=name, crops=crops)
+        classifiers = {name: load_classifier(draft) for name, draft in drafts.items()}
+        parities = compare(KerasClassifier(model, card), classifiers, judged)
+        for name, draft in drafts.items():
+            problem = parities[name].problem(replace(BOUNDS[name], loss=most_loss))
+            size = draft.stat().st_size
+            variants.append(Variant(outputs[name], name, size, parities[name], problem))
+            if not problem:
+                draft.replace(outputs[name])
+    finally:
+        for draft in drafts.values():
+            draft.unlink(missing_ok=True)
+    return variants
 
 
-def _balanced_accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    right = probabilities.argmax(axis=1) == labels
-    return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
+def variants_text(source: Path, variants: list[Variant]) -> str:
+    """Tell what a model and its LiteRT files are worth, a line for each, for a terminal."""
+    before = variants[0].parity.before
+    rows = [
+        f"{'':8}{'balanced accuracy':>18}{'same verdict':>14}{'most different':>16}{'MB':>7}"
+        f"{'ms per face':>13}",
+        f"{'keras':8}{before.accuracy:>18.4f}{'':30}{source.stat().st_size / 1e6:>7.2f}"
+        f"{before.milliseconds:>13.1f}",
+    ]
+    rows += [
+        f"{v.number_format:8}{v.parity.after.accuracy:>18.4f}{v.parity.agreement:>14.2%}"
+        f"{v.parity.largest_difference:>16.4f}{v.size / 1e6:>7.2f}"
+        f"{v.parity.after.milliseconds:>13.1f}"
+        for v in variants
+    ]
+    return "\n".join([f"{variants[0].parity.n} held-out pictures, one by one:", *rows])

@@ -17,22 +17,24 @@ import numpy as np
 from tqdm import tqdm
 
 from mask_detector.audit import SMALLEST_SIDE
-from mask_detector.face_detectors import FaceDetector, SsdDetector, open_detector
+from mask_detector.face_detectors import FaceDetector, open_detector
 from mask_detector.images import read_image
+from mask_detector.ssd_opencv import SsdDetector
 from mask_detector.types import FaceBox, Sample
 
 
 def open_training_detector(folder: Path) -> FaceDetector:
     """The detector for training photos: sure of its faces, which are large there.
 
-    It leaves its boxes as they come. People draw them a little lower and smaller, but training
+    It is OpenCV's run on every machine, so that each cuts out the same faces, and it leaves its
+    boxes as they come. People draw them a little lower and smaller, but training
     moves and widens them by more than that anyway.
 
     Args:
         folder: of its weights.
     """
     return open_detector(
-        "ssd",
+        "ssd-opencv",
         folder=folder,
         confidence=0.5,
         detect_size=SsdDetector.NATIVE_SIZE,

@@ -1,4 +1,4 @@
-"""Find faces in a picture: OpenCV's Caffe SSD, its newer YuNet, or its older Haar cascade.
+"""Find faces in a picture: OpenCV's Caffe SSD, its newer YuNet, MTCNN, or the old Haar cascade.
 
     detector = open_detector("ssd", folder=Path("face_detector"), confidence=0.5)
     boxes = detector.detect(image)  # (h, w, 3) uint8 BGR -> list[FaceBox]
@@ -8,38 +8,20 @@ A new detector is a class with `detect` and one entry in `DETECTORS`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import cv2
 import numpy as np
 
-from mask_detector.assets import SSD_PROTOTXT, SSD_WEIGHTS, YUNET_WEIGHTS, provide
+from mask_detector.assets import YUNET_WEIGHTS, provide
 from mask_detector.errors import MaskDetectorError
+from mask_detector.face_boxes import BoxAdjustment, clean_boxes
+from mask_detector.images import scaled
+from mask_detector.mtcnn_detector import MtcnnDetector
+from mask_detector.ssd_by_shape import SsdByShape
 from mask_detector.types import FaceBox
-
-
-@dataclass(frozen=True)
-class BoxAdjustment:
-    """What turns a detector's boxes into those that people draw, in fractions of its own box.
-
-    `evaluate --sweep` measures it on annotated photos.
-    """
-
-    dx: float = 0.0  # how far the centre moves, to the right
-    dy: float = 0.0  # and downwards
-    width: float = 1.0  # what the width is multiplied by
-    height: float = 1.0
-
-    def apply(self, edges: np.ndarray) -> np.ndarray:
-        """Move and scale `(n, 4)` boxes: left, top, right, bottom in pixels."""
-        sizes = edges[:, 2:] - edges[:, :2]
-        centres = (edges[:, 2:] + edges[:, :2]) / 2 + sizes * (self.dx, self.dy)
-        halves = sizes * (self.width / 2, self.height / 2)
-        return np.concatenate([centres - halves, centres + halves], axis=1)
 
 
 class FaceDetector(Protocol):
@@ -55,51 +37,6 @@ class FaceDetector(Protocol):
             Boxes inside the picture, at least one pixel each way, the surest first.
         """
         ...
-
-
-class SsdDetector:
-    """OpenCV's face SSD with a ResNet-10 base, run by OpenCV's DNN module.
-
-    It was trained on 300x300 pixels but is convolutional throughout: a larger square shows it
-    smaller faces. The picture is stretched to the square.
-    Source: https://github.com/opencv/opencv/tree/4.x/samples/dnn/face_detector
-    """
-
-    NATIVE_SIZE = 300  # side of the square input in pixels that it was trained on
-    DETECT_SIZE = 400
-    MEAN_BGR = (104.0, 177.0, 123.0)
-    adjustment = BoxAdjustment(dy=0.051, width=0.944, height=0.909)
-
-    def __init__(
-        self, prototxt: Path, weights: Path, confidence: float, detect_size: int = 0
-    ) -> None:
-        if not hasattr(cv2.dnn, "readNetFromCaffe"):
-            raise MaskDetectorError(
-                f"OpenCV {cv2.__version__} no longer reads Caffe networks; "
-                f'expected a version below 5: pip install "opencv-python<5"'
-            )
-        # Editions of the file cut off at different scores; here the caller alone decides.
-        layers = re.sub(
-            r"confidence_threshold:\s*[\d.]+", "confidence_threshold: 0.01", prototxt.read_text()
-        )
-        self._side = detect_size or self.DETECT_SIZE
-        if self._side != self.NATIVE_SIZE:
-            # The two coarsest grids of boxes are spread over 300 pixels by hand. Without these
-            # lines OpenCV spreads them over the whole input; with them large faces are found
-            # once more beside themselves.
-            layers = re.sub(r"\bstep:\s*(100|300)\b", "", layers)
-        self._network = cv2.dnn.readNetFromCaffe(
-            np.frombuffer(layers.encode(), np.uint8), np.frombuffer(weights.read_bytes(), np.uint8)
-        )
-        self._confidence = confidence
-
-    def detect(self, image: np.ndarray) -> list[FaceBox]:
-        blob = cv2.dnn.blobFromImage(image, 1.0, (self._side, self._side), self.MEAN_BGR)
-        self._network.setInput(blob)
-        rows = self._network.forward()[0, 0]  # (n, 7): 0, 1, score, left, top, right, bottom
-        height, width = image.shape[:2]
-        edges = self.adjustment.apply(rows[:, 3:7] * (width, height, width, height))
-        return _clean_boxes(edges, rows[:, 2], self._confidence, width, height)
 
 
 class YunetDetector:
@@ -136,18 +73,16 @@ class YunetDetector:
 
     def detect(self, image: np.ndarray) -> list[FaceBox]:
         height, width = image.shape[:2]
-        factor = self._longer_side / max(height, width)
-        size = max(1, round(width * factor)), max(1, round(height * factor))
-        interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-        self._network.setInputSize(size)
-        rows = self._network.detect(cv2.resize(image, size, interpolation=interpolation))[1]
+        shown = scaled(image, self._longer_side)
+        self._network.setInputSize(shown.shape[1::-1])
+        rows = self._network.detect(shown)[1]
         if rows is None:
             return []
         rows = rows[np.isfinite(rows).all(axis=1)]  # sizes are exponentials, which overflow
         edges = rows[:, :4].astype(float)  # (n, 15): left, top, width, height, eyes ..., score
         edges[:, 2:] += edges[:, :2]
-        edges *= (width / size[0], height / size[1]) * 2
-        return _clean_boxes(
+        edges *= (width / shown.shape[1], height / shown.shape[0]) * 2
+        return clean_boxes(
             self.adjustment.apply(edges), rows[:, 14], self._confidence, width, height
         )
 
@@ -177,32 +112,23 @@ class HaarDetector:
         boxes = np.asarray(found, float).reshape(-1, 4)  # left, top, width, height; () if none
         boxes[:, 2:] += boxes[:, :2]
         height, width = image.shape[:2]
-        return _clean_boxes(boxes, np.ones(len(boxes)), 0.0, width, height)
-
-
-def _clean_boxes(
-    edges: np.ndarray, scores: np.ndarray, confidence: float, width: int, height: int
-) -> list[FaceBox]:
-    """Keep sure, finite boxes, clipped to the picture; `edges` is `(n, 4)` in pixels."""
-    boxes = []
-    for row, score in zip(edges, scores, strict=True):
-        if not (score >= confidence and np.isfinite(row).all()):
-            continue
-        left, top, right, bottom = (int(value) for value in np.rint(row))
-        left, right = max(0, left), min(width, right)
-        top, bottom = max(0, top), min(height, bottom)
-        if left < right and top < bottom:
-            boxes.append(FaceBox(left, top, right, bottom, float(score)))
-    return sorted(boxes, key=lambda box: -box.score)
+        return clean_boxes(boxes, np.ones(len(boxes)), 0.0, width, height)
 
 
 def _open_ssd(folder: Path, confidence: float, detect_size: int) -> FaceDetector:
-    prototxt, weights = provide(SSD_PROTOTXT, folder), provide(SSD_WEIGHTS, folder)
-    return SsdDetector(prototxt, weights, confidence, detect_size)
+    return SsdByShape(folder, confidence, detect_size)
+
+
+def _open_ssd_opencv(folder: Path, confidence: float, detect_size: int) -> FaceDetector:
+    return SsdByShape(folder, confidence, detect_size, is_quick=False)
 
 
 def _open_yunet(folder: Path, confidence: float, detect_size: int) -> FaceDetector:
     return YunetDetector(provide(YUNET_WEIGHTS, folder), confidence, detect_size)
+
+
+def _open_mtcnn(folder: Path, confidence: float, detect_size: int) -> FaceDetector:
+    return MtcnnDetector(confidence, detect_size)
 
 
 def _open_haar(folder: Path, confidence: float, detect_size: int) -> FaceDetector:
@@ -211,7 +137,9 @@ def _open_haar(folder: Path, confidence: float, detect_size: int) -> FaceDetecto
 
 DETECTORS: dict[str, Callable[[Path, float, int], FaceDetector]] = {
     "ssd": _open_ssd,
+    "ssd-opencv": _open_ssd_opencv,
     "yunet": _open_yunet,
+    "mtcnn": _open_mtcnn,
     "haar": _open_haar,
 }
 
@@ -230,10 +158,12 @@ def open_detector(
         name: a key of `DETECTORS`.
         folder: where its weights lie, or are put on first use.
         confidence: boxes that score less are dropped, 0-1.
-        detect_size: pixels of the picture that the detector sees: the side of the SSD's square,
-            the longer side for YuNet; 0 is the detector's own `DETECT_SIZE`. Twice as many
-            pixels show faces half as large and cost four times as much. Haar takes none.
-        is_adjusted: bring the boxes to those that people draw; False leaves them as they come.
+        detect_size: pixels of the picture that the detector sees: the longer side for YuNet and
+            MTCNN; the SSD sees as many as a square of this side has. 0 is the detector's own
+            `DETECT_SIZE`. Twice as many show faces half as large and cost four times as much.
+            Haar takes none.
+        is_adjusted: bring the boxes to those that people draw. False leaves them as they come,
+            and lets the SSD see a square, as tutorials do.
 
     Raises:
         MaskDetectorError: an unknown name, or weights that can't be had.
@@ -243,4 +173,6 @@ def open_detector(
     detector = DETECTORS[name](folder, confidence, detect_size)
     if not is_adjusted:
         detector.adjustment = BoxAdjustment()
+        if isinstance(detector, SsdByShape):
+            detector.is_square = True
     return detector

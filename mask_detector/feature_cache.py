@@ -1,7 +1,7 @@
 """Compute what the frozen part of a network says about each picture once, not in every epoch.
 
     trunk, top = cut(model)                        # where the layers that train begin
-    store = extract(trunk, batches, path)          # (n, ...) float16 on disk
+    store = extract(Trunk(trunk, n), batches, path)  # (n, ...) float16 on disk
     top.fit(FeatureBatches(store, labels, ...).dataset)
 
 Training then runs the top alone. Of each picture several augmented views are kept, and the epochs
@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from mask_detector.errors import writing
 from mask_detector.input_pipeline import PictureBatches, ordered_indices, with_length
+from mask_detector.trunk import Trunk
 
 
 def cut(model: keras.Model) -> tuple[keras.Model, keras.Model] | None:
@@ -57,11 +58,11 @@ def cut(model: keras.Model) -> tuple[keras.Model, keras.Model] | None:
     return None
 
 
-def extract(trunk: keras.Model, batches: PictureBatches, path: Path) -> np.ndarray:
+def extract(trunk: Trunk, batches: PictureBatches, path: Path) -> np.ndarray:
     """Run the trunk over all pictures in order, and keep the features on disk.
 
     Args:
-        trunk: from `cut`.
+        trunk: the first model from `cut`.
         batches: not shuffled.
         path: a `.npy` file; one that is complete is used again.
 
@@ -77,13 +78,12 @@ def extract(trunk: keras.Model, batches: PictureBatches, path: Path) -> np.ndarr
     return np.load(path, mmap_mode="r")
 
 
-def _write_features(trunk: keras.Model, batches: PictureBatches, file: BinaryIO) -> None:
+def _write_features(trunk: Trunk, batches: PictureBatches, file: BinaryIO) -> None:
     shape = (len(batches.labels), *trunk.output_shape[1:])
     header = {"descr": "<f2", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
-    compute = tf.function(lambda images: trunk(images, training=False), reduce_retracing=True)
     for images, _ in tqdm(batches.dataset, desc="frozen features", unit="batch", disable=None):
-        file.write(compute(tf.cast(images, tf.float32)).numpy().astype("<f2").tobytes())
+        file.write(trunk(images.numpy()).astype("<f2").tobytes())
 
 
 class FeatureBatches:
@@ -124,4 +124,14 @@ class FeatureBatches:
 
     def _load(self, indices: np.ndarray, epoch: np.ndarray) -> np.ndarray:
         views = (indices + int(epoch)) % self._view_count  # of each epoch: some of every view
-        return self._store[indices * self._view_count + views].astype(np.float32)
+        return _rows(self._store, indices * self._view_count + views).astype(np.float32)
+
+
+def _rows(store: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Some rows of an array; of one in a file, without holding on to what was read.
+
+    All pages that were ever read through a mapping count as memory of the process.
+    """
+    if isinstance(store, np.memmap):
+        store = np.memmap(store.filename, store.dtype, "r", store.offset, store.shape)
+    return store[indices]

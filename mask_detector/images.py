@@ -1,19 +1,22 @@
 """Decode any picture, cut faces out of it, and bring crops to the model's size.
 
-Training and run time both go through these three functions, so a face looks the same to the
-model in both.
+Training and run time both go through these functions, so a face looks the same to the model in
+both.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mask_detector.errors import UnreadableImageError
 from mask_detector.types import FaceBox
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def read_image(path: Path | str) -> np.ndarray:
@@ -28,6 +31,8 @@ def read_image(path: Path | str) -> np.ndarray:
     Raises:
         UnreadableImageError: no picture, a damaged one, or a kind that Pillow does not know.
     """
+    from PIL import Image, UnidentifiedImageError
+
     try:
         with Image.open(path) as image:
             return np.asarray(_to_rgb(_upright(image)))
@@ -42,6 +47,8 @@ def read_image(path: Path | str) -> np.ndarray:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    from PIL import ImageOps
+
     image.load()  # what is wrong with the pixels themselves shows here
     try:
         return ImageOps.exif_transpose(image)
@@ -50,6 +57,8 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    from PIL import Image
+
     if image.mode.startswith(("I", "F")):
         image = Image.fromarray(_deep_grey_to_8_bit(np.asarray(image)))
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
@@ -94,3 +103,17 @@ def fit(image: np.ndarray, size: int) -> np.ndarray:
     shrinks = image.shape[0] > size or image.shape[1] > size
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(image, (size, size), interpolation=interpolation)
+
+
+def scaled(image: np.ndarray, longer_side: int) -> np.ndarray:
+    """Bring a picture's longer side to that many pixels, its shape kept; nothing aliases."""
+    height, width = image.shape[:2]
+    factor = longer_side / max(height, width)
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return cv2.resize(image, size, interpolation=interpolation)
+
+
+def cut_out(image: np.ndarray, box: FaceBox | None, margin: float | None, size: int) -> np.ndarray:
+    """Bring a face, or where `box` is None the whole picture, to the model's `(size, size, 3)`."""
+    return fit(image if box is None else crop_face(image, box, margin), size)

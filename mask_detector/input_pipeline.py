@@ -2,8 +2,9 @@
 
 Photos and faces cut out of them go the same way as at run time, `images.crop_face` and then
 `images.fit`. For training, each is seen differently every time: cut out a little off and with
-another margin, mirrored, turned, in other light, and as the few, blurred and compressed pixels
-that a camera gives a distant face.
+another margin, as the few, blurred and compressed pixels that a camera gives a distant face,
+mirrored, turned, and in other light. That is done by OpenCV, picture by picture: Keras' layers take
+ten times as long for it, which is as long as the network itself.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ import cv2
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers
 
-from mask_detector.images import crop_face, fit, read_image
+from mask_detector.images import crop_face, cut_out, fit, read_image
 from mask_detector.types import FaceBox, Sample
 
 TRAINING_MARGINS = (0.0, 0.35)  # drawn for each view of a face; a fraction of the box, per side
@@ -25,6 +25,11 @@ _SHIFT = 0.08  # most that a view is off the middle, as a fraction of the box
 _FAR_SIDES = (20, 96)  # shorter side of a face as seen from afar, pixels
 _GAMMAS = (-0.8, 1.5)  # powers of 2; above 0 is darker
 _JPEG_QUALITIES = (25, 90)
+_DEGREES = 20  # most that a view is turned, either way
+_BRIGHTNESS = 0.25 * 255  # most that is added to or taken from every value
+_CONTRASTS = (1.0, 1.3)
+_GREYNESS = (-0.6, 0.6)  # 1 would be grey, below 0 the colours are stronger
+_LUMA = (0.2989, 0.5870, 0.1140)  # how bright red, green and blue look, ITU-R BT.601
 _DECODED = 8  # photos kept decoded: faces of one photo follow each other
 
 
@@ -59,16 +64,12 @@ class PictureBatches:
         self._samples = samples
         self._image_size, self._margin, self._seed = image_size, margin, seed
         self._epoch = tf.Variable(0, trainable=False, dtype=tf.int32)
-        self._augmentation = build_augmentation() if seed is not None else None
         self._read = functools.lru_cache(_DECODED)(read_image)
         self.dataset = self._build(batch_size, shuffle and seed is not None)
-        self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
         """Choose what the next pass over `dataset` looks like."""
         self._epoch.assign(epoch)
-        if self._augmentation:
-            reseed(self._augmentation, self._seed, epoch)
 
     def _build(self, batch_size: int, shuffle: bool) -> tf.data.Dataset:
         def load(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -81,19 +82,16 @@ class PictureBatches:
             .map(load, num_parallel_calls=tf.data.AUTOTUNE)
             .batch(batch_size)
         )
-        if self._augmentation:  # one batch after the other: each draws the next random numbers
-            batches = batches.map(lambda x, y: (self._augmentation(x, training=True), y))
         return with_length(batches, len(self._samples), batch_size).prefetch(tf.data.AUTOTUNE)
 
     def _load(self, index: np.ndarray, epoch: np.ndarray) -> np.ndarray:
         sample = self._samples[int(index)]
         image = self._read(sample.path)
-        if self._seed is not None:
-            random = np.random.default_rng((self._seed, int(epoch), int(index)))
-            image = _as_a_camera_might(_random_crop(image, sample.box, random), random)
-        elif sample.box is not None:
-            image = crop_face(image, sample.box, self._margin)
-        return fit(image, self._image_size)
+        if self._seed is None:
+            return cut_out(image, sample.box, self._margin, self._image_size)
+        random = np.random.default_rng((self._seed, int(epoch), int(index)))
+        view = _as_a_camera_might(_random_crop(image, sample.box, random), random)
+        return _in_other_light(_turned(fit(view, self._image_size), random), random)
 
 
 def ordered_indices(count: int, seed: int | None, epoch: tf.Variable) -> tf.data.Dataset:
@@ -154,21 +152,39 @@ def _as_a_camera_might(image: np.ndarray, random: np.random.Generator) -> np.nda
     return image
 
 
-def build_augmentation() -> keras.Sequential:
-    """Random views of pictures, `(n, h, w, 3)` RGB 0-255 in and out.
+def _turned(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Mirror half of the pictures, and turn all of them a little."""
+    if random.random() < 0.5:
+        image = cv2.flip(image, 1)
+    return turn(image, random.uniform(-_DEGREES, _DEGREES))
 
-    It belongs to the data, not to the model: the file that is saved holds none of it.
-    """
-    return keras.Sequential(
-        [
-            layers.RandomFlip("horizontal"),
-            layers.RandomRotation(20 / 360, fill_mode="nearest"),
-            layers.RandomBrightness(0.25, value_range=(0, 255)),
-            layers.RandomContrast(0.3, value_range=(0, 255)),
-            layers.RandomColorDegeneration(0.6, value_range=(0, 255)),
-        ],
-        name="augmentation",
-    )
+
+def turn(image: np.ndarray, degrees: float) -> np.ndarray:
+    """Turn a picture around its middle; its edge goes on where nothing was seen."""
+    height, width = image.shape[:2]
+    middle = (width - 1) / 2, (height - 1) / 2
+    matrix = cv2.getRotationMatrix2D(middle, degrees, 1)
+    return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+
+
+def _in_other_light(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    brightness = random.uniform(-_BRIGHTNESS, _BRIGHTNESS)
+    image = relight(image, brightness, random.uniform(*_CONTRASTS))
+    return grey_out(image, random.uniform(*_GREYNESS))
+
+
+def relight(image: np.ndarray, brightness: float, contrast: float) -> np.ndarray:
+    """Add to every value of a picture, then stretch each channel about its mean."""
+    values = np.arange(256)
+    image = cv2.LUT(image, np.clip(np.rint(values + brightness), 0, 255).astype(np.uint8))
+    means = np.array(cv2.mean(image)[:3])
+    stretched = (values[:, None] - means) * contrast + means  # (256, 3)
+    return cv2.LUT(image, np.clip(np.rint(stretched), 0, 255).astype(np.uint8)[None])
+
+
+def grey_out(image: np.ndarray, amount: float) -> np.ndarray:
+    """Take away this part of an RGB picture's colour; below 0 add to it."""
+    return cv2.transform(image, (1 - amount) * np.eye(3) + amount * np.array([_LUMA] * 3))
 
 
 def reseed(model: keras.Model, seed: int, epoch: int) -> None:

@@ -20,9 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mask_detector.calibration import CONFIDENCE_BINS, bin_of
+
 LEVEL = 0.95
 RESAMPLES = 1000
-_BINS = 15  # of the calibration error, as in `evaluation`
 
 
 @dataclass(frozen=True)
@@ -122,10 +123,9 @@ def _totals_per_group(
     _, row = np.unique(groups, return_inverse=True)
     confidence = probabilities.max(axis=1)
     answers = probabilities.argmax(axis=1)
-    bin_of = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    totals = np.zeros((row.max() + 1, classes**2 + _BINS))
+    totals = np.zeros((row.max() + 1, classes**2 + CONFIDENCE_BINS))
     np.add.at(totals, (row, labels * classes + answers), 1)
-    np.add.at(totals, (row, classes**2 + bin_of), confidence - (answers == labels))
+    np.add.at(totals, (row, classes**2 + bin_of(confidence)), confidence - (answers == labels))
     return totals
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from enum import Enum
+from functools import cache
 
 NOT_SURE = "Not sure"  # shown in place of a verdict that is not confident enough
 
@@ -35,6 +36,7 @@ _MISSING = re.compile(
 )
 
 
+@cache  # asked of every face of every frame
 def meaning_of(class_name: str) -> Meaning:
     """Recognise a class by its folder's name, whatever its spelling."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name)  # WithMask -> With_Mask
@@ -59,6 +61,11 @@ def model_class_of(name: str, model_classes: Sequence[str]) -> int | None:
     meaning = meaning_of(name)
     alike = [i for i, known in enumerate(model_classes) if meaning_of(known) is meaning]
     return alike[0] if len(alike) == 1 and meaning is not Meaning.OTHER else None
+
+
+def printable(text: str) -> str:
+    """Text that a plot can write: what in a folder's name is not UTF-8 is written out as codes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def display_name(class_name: str) -> str:

@@ -73,12 +73,19 @@ class LiteRtModel:
         return np.clip(np.rint(values / step) + zero, limits.min, limits.max).astype(dtype)
 
 
+def core_count() -> int:
+    """How many cores this process may use: a container or `taskset` may leave it few of many."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _open(path: Path) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
     try:
         with standard_error_dropped():  # it announces its helpers there
-            interpreter = Interpreter(model_path=str(path), num_threads=os.cpu_count())
+            interpreter = Interpreter(model_path=str(path), num_threads=core_count())
             for tensor in interpreter.get_input_details():
                 if tensor["shape"].size and tensor["shape"][0] != 1:
                     interpreter.resize_tensor_input(tensor["index"], [1, *tensor["shape"][1:]])

@@ -111,19 +111,16 @@ def load_classifier(
             or class names that do not fit its outputs.
     """
     card = read_card(path)
-    if card is None and class_names is None:
-        raise ModelError(
-            f"{path} does not say which output is which class; name them in order, for instance "
-            f"--classes with_mask,without_mask"
-        )
     if card and class_names and class_names != card.class_names:
         raise ModelError(
             f"--classes {','.join(class_names)} contradicts {path}, whose outputs are "
             f"{','.join(card.class_names)}; leave the option out"
         )
-    if kind_of(path) == "tflite":
+    if kind_of(path) == "tflite":  # opened first: one that was cut off has lost its card, too
         model = LiteRtModel(path) if card else LiteRtModel(path, input_range)
         return LiteRtClassifier(model, card or _card_for(model, path, class_names))
+    if card is None and class_names is None:
+        raise ModelError(_nameless(path))  # before TensorFlow takes seconds to load
     model = load_keras(path)
     if card is None:
         card = _card_for(model, path, class_names)
@@ -220,7 +217,16 @@ def _saved_model(path: Path) -> Any:
     return model
 
 
-def _card_for(model: Any, path: Path, class_names: tuple[str, ...]) -> ModelCard:
+def _nameless(path: Path) -> str:
+    return (
+        f"{path} does not say which output is which class; name them in order, for instance "
+        f"--classes with_mask,without_mask"
+    )
+
+
+def _card_for(model: Any, path: Path, class_names: tuple[str, ...] | None) -> ModelCard:
+    if class_names is None:
+        raise ModelError(_nameless(path))
     shape = model.input_shape
     if len(shape) != 4 or shape[3] != 3:
         raise ModelError(f"{path} takes input of shape {shape}; expected (n, size, size, 3)")

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from mask_detector.errors import writing
 from mask_detector.images import fit
+from mask_detector.labels import printable
 
 TILE_SIDE = 112  # pixels
 COLUMNS = 8
@@ -68,9 +69,9 @@ def _write(
     figure: Figure, text: str, middle: tuple[float, float], room: int, *, fontsize: int
 ) -> None:
     """Centre a text on a place in pixels from the top left; shorten it to the room it has."""
-    # A folder's name may hold anything, also bytes that are not UTF-8 and what looks like TeX.
-    text = text.encode("utf-8", "backslashreplace").decode()
+    text = printable(text)
     width, height = figure.bbox.size
+    # A folder's name may hold anything, also what looks like TeX.
     style = {"fontsize": fontsize, "ha": "center", "va": "center", "parse_math": False}
     drawn = figure.text(middle[0] / width, 1 - middle[1] / height, text, **style)
     length = len(text)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from mask_detector.calibration import reliability_bins
 from mask_detector.checkpoints import rank
+from mask_detector.labels import printable
 from mask_detector.types import Report
 
 
@@ -52,8 +53,8 @@ def plot_confusion_matrix(report: Report, path: Path, title: str) -> None:
         text = f"{count}\n{parts[row, column]:.1%}"
         axes.text(column, row, text, ha="center", va="center", color=colour)
     ticks = range(len(counts))
-    # A folder's name may hold anything, also bytes that are not UTF-8 and what looks like TeX.
-    names = [name.encode("utf-8", "backslashreplace").decode() for name in report.class_names]
+    # A folder's name may hold anything, also what looks like TeX.
+    names = [printable(name) for name in report.class_names]
     axes.set_xticks(ticks, names, rotation=20, ha="right", parse_math=False)
     axes.set_yticks(ticks, names, parse_math=False)
     axes.set_xlabel("answer")

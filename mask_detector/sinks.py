@@ -2,14 +2,12 @@
 
 Use:
     with VideoSink(Path("out.mp4"), fps=25) as sink:
-        sink.write(frame, faces)
+        sink.write(AnnotatedFrame(frame, faces))
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
@@ -18,10 +16,9 @@ from typing import Self
 import cv2
 import numpy as np
 
-from mask_detector.drawing import draw_faces
+from mask_detector.drawing import AnnotatedFrame
 from mask_detector.errors import MaskDetectorError, writing
 from mask_detector.labels import NOT_SURE
-from mask_detector.types import Face, Frame
 
 VIDEO_CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -30,12 +27,14 @@ PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 class FrameSink:
     """Takes frames with their faces; a context manager that lets go of everything on the way out.
 
-    `wants_stop` turns true when the person watching has had enough.
+    `wants_stop` turns true when the person watching has had enough; `needs_picture` says that the
+    boxes must be drawn.
     """
 
     wants_stop = False
+    needs_picture = True
 
-    def write(self, frame: Frame, faces: list[Face]) -> None:
+    def write(self, annotated: AnnotatedFrame) -> None:
         raise NotImplementedError
 
     def close(self) -> None:
@@ -51,15 +50,31 @@ class FrameSink:
 
 
 class TallySink(FrameSink):
-    """Counts frames, and faces per class; those without a sure verdict by themselves."""
+    """Counts frames, people, and faces per class; those without a sure verdict by themselves.
+
+    People are counted by their tracks, once seen in `LEAST_FRAMES`: what a detector takes for a
+    face by mistake is mostly gone by then.
+    """
+
+    needs_picture = False
+    LEAST_FRAMES = 5
 
     def __init__(self) -> None:
         self.frame_count = 0
+        self.dropped_count = 0  # frames that a live source gave and nobody had time for
         self.face_counts: Counter[str] = Counter()
+        self._seen: Counter[int] = Counter()  # frames that each track was seen in
 
-    def write(self, frame: Frame, faces: list[Face]) -> None:
+    def write(self, annotated: AnnotatedFrame) -> None:
+        faces = annotated.faces
         self.frame_count += 1
+        self.dropped_count = annotated.frame.index + 1 - self.frame_count
         self.face_counts.update(face.label if face.is_sure else NOT_SURE for face in faces)
+        self._seen.update(face.track_id for face in faces if face.track_id is not None)
+
+    @property
+    def people_count(self) -> int:
+        return sum(count >= self.LEAST_FRAMES for count in self._seen.values())
 
 
 class VideoSink(FrameSink):
@@ -76,13 +91,13 @@ class VideoSink(FrameSink):
         self._begin_s = 0.0
         self._written_count = 0
 
-    def write(self, frame: Frame, faces: list[Face]) -> None:
-        drawn = draw_faces(frame.image, faces)
+    def write(self, annotated: AnnotatedFrame) -> None:
+        time_s = annotated.frame.time_s
         if self._writer is None:
-            self._open(drawn)
-            self._begin_s = frame.time_s
-        picture = _letterbox(drawn, self._size)
-        due_count = round((frame.time_s - self._begin_s) * self._fps) + 1
+            self._open(annotated.picture)
+            self._begin_s = time_s
+        picture = _letterbox(annotated.picture, self._size)
+        due_count = round((time_s - self._begin_s) * self._fps) + 1
         for _ in range(max(1, due_count - self._written_count)):
             self._writer.write(picture)
             self._written_count += 1
@@ -124,11 +139,11 @@ class PictureSink(FrameSink):
             target = target.with_name(target.name + ".png")
         return target
 
-    def write(self, frame: Frame, faces: list[Face]) -> None:
-        target = self.target_of(frame.source)
+    def write(self, annotated: AnnotatedFrame) -> None:
+        target = self.target_of(annotated.frame.source)
         with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            is_encoded, data = cv2.imencode(target.suffix, draw_faces(frame.image, faces))
+            is_encoded, data = cv2.imencode(target.suffix, annotated.picture)
             if not is_encoded:
                 raise OSError("OpenCV can't encode it")
             target.write_bytes(data)  # not imwrite: it takes no name that is not plain text
@@ -137,8 +152,8 @@ class PictureSink(FrameSink):
 class WindowSink(FrameSink):
     """Shows annotated frames in a window; `q`, Esc or closing the window ends it.
 
-    Open it only after `display_problem()` has answered None: without a display OpenCV aborts
-    the whole process.
+    Open it only after `display_problem()` has answered None: without a display OpenCV aborts the
+    whole process.
     """
 
     TITLE = "mask detector (q ends)"
@@ -151,17 +166,18 @@ class WindowSink(FrameSink):
         )
         self._is_sized = False
 
-    def write(self, frame: Frame, faces: list[Face]) -> None:
+    def write(self, annotated: AnnotatedFrame) -> None:
+        picture, is_still = annotated.picture, annotated.frame.is_still
         if not self._is_sized:
-            cv2.resizeWindow(self.TITLE, frame.image.shape[1], frame.image.shape[0])
+            cv2.resizeWindow(self.TITLE, picture.shape[1], picture.shape[0])
             self._is_sized = True
-        cv2.imshow(self.TITLE, draw_faces(frame.image, faces))
+        cv2.imshow(self.TITLE, picture)
         while True:
-            key = cv2.waitKey(50 if frame.is_still else 1) & 0xFF
+            key = cv2.waitKey(50 if is_still else 1) & 0xFF
             if key in self._END_KEYS or not self._is_open():
                 self.wants_stop = True
                 return
-            if not frame.is_still or key != 0xFF:  # a photo stays until a key is pressed
+            if not is_still or key != 0xFF:  # a photo stays until a key is pressed
                 return
 
     def _is_open(self) -> bool:
@@ -173,29 +189,6 @@ class WindowSink(FrameSink):
     def close(self) -> None:
         cv2.destroyAllWindows()
         cv2.waitKey(1)  # lets the window system do it
-
-
-def display_problem() -> str | None:
-    """Why no window can be shown, or None where one can.
-
-    OpenCV aborts the process where it can't reach a display, which no `except` catches: a child
-    process tries first.
-    """
-    if sys.platform.startswith("linux") and not (
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    ):
-        return "there is no display"
-    probe = "import cv2; cv2.namedWindow('probe'); cv2.waitKey(1); cv2.destroyAllWindows()"
-    try:
-        command = [sys.executable, "-c", probe]
-        done = subprocess.run(command, capture_output=True, timeout=30, check=False)
-    except subprocess.TimeoutExpired:
-        return "the display does not answer"
-    if done.returncode == 0:
-        return None
-    if b"not implemented" in done.stderr or b"opencv-python-headless" in done.stderr:
-        return "this OpenCV is the headless one, which has no windows"
-    return f"the display {os.environ.get('DISPLAY', '')} can't be opened".replace("  ", " ")
 
 
 def _letterbox(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -20,7 +21,6 @@ from typing import Protocol, Self
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from mask_detector.errors import SourceError, UnreadableImageError
 from mask_detector.images import read_image
@@ -32,12 +32,21 @@ _CAMERA_TRIES = 20  # reads; many webcams give nothing at first, and skip a fram
 _CAMERA_WAIT_S = 0.1
 _STREAM_TIMEOUT_MS = 10_000
 _LEAST_PART_READ = 0.95  # of the frames a video file announces; some announce a few too many
+_RELEASE_WAIT_S = 1.0  # for a read that another thread is in the middle of
+
+# How films begin: AVI, Matroska, MP4 (whose other brands may be photos).
+_FILM = re.compile(rb"(?s)RIFF....AVI |\x1aE\xdf\xa3|....ftyp(iso|mp4|avc|M4V|MSNV|qt)")
 
 
 class FrameSource(Protocol):
-    """Iterates `Frame`s and is a context manager; `fps` is None where there is no clock."""
+    """Iterates `Frame`s, in any thread, and is a context manager.
+
+    `fps` is None where there is no clock. A live source does not wait: what is not taken in time
+    is over.
+    """
 
     fps: float | None
+    is_live: bool
 
     def __iter__(self) -> Iterator[Frame]: ...
 
@@ -52,7 +61,8 @@ class CaptureSource:
     """A camera, a stream or a video file, through OpenCV; released on every way out."""
 
     def __init__(self, capture: cv2.VideoCapture, name: str, *, is_live: bool) -> None:
-        self._capture, self._name, self._is_live = capture, name, is_live
+        self._capture, self._name, self.is_live = capture, name, is_live
+        self._in_use = threading.Lock()
         fps = capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 0 < fps <= 240 else None
         count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -64,7 +74,10 @@ class CaptureSource:
     def __exit__(
         self, kind: type | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._capture.release()
+        # OpenCV crashes where a capture goes while a thread still waits for its frame.
+        if self._in_use.acquire(timeout=_RELEASE_WAIT_S):
+            self._capture.release()
+            self._in_use.release()
 
     def __iter__(self) -> Iterator[Frame]:
         index = 0
@@ -73,15 +86,16 @@ class CaptureSource:
             image = self._read()
             if image is None:
                 break
-            time_s = time.monotonic() - started if self._is_live else index / (self.fps or 25.0)
+            time_s = time.monotonic() - started if self.is_live else index / (self.fps or 25.0)
             yield Frame(image, index, time_s, self._name)
             index += 1
         self._check_end(index)
 
     def _read(self) -> np.ndarray | None:
-        tries = _CAMERA_TRIES if self._is_live else 1
+        tries = _CAMERA_TRIES if self.is_live else 1
         for attempt in range(tries):
-            has_frame, image = self._capture.read()
+            with self._in_use:
+                has_frame, image = self._capture.read()
             if has_frame and image is not None and image.size:
                 return image
             if attempt + 1 < tries:
@@ -90,12 +104,12 @@ class CaptureSource:
 
     def _check_end(self, read_count: int) -> None:
         if read_count == 0:
-            kind = "camera" if self._is_live else "video"
+            kind = "camera" if self.is_live else "video"
             raise SourceError(
                 f"{kind} {self._name} opened but gave no frame; "
-                + ("is another program using it?" if self._is_live else "the file is damaged")
+                + ("is another program using it?" if self.is_live else "the file is damaged")
             )
-        if self._is_live:
+        if self.is_live:
             raise SourceError(f"camera {self._name} gave no more frames after {read_count}")
         if self._announced and read_count < self._announced * _LEAST_PART_READ:
             raise SourceError(
@@ -108,6 +122,7 @@ class StillSource:
     """Photos, one frame each; unreadable ones are named and counted."""
 
     fps = None
+    is_live = False
 
     def __init__(self, paths: list[Path], name: str) -> None:
         self._paths, self._name = paths, name
@@ -226,6 +241,11 @@ def _is_photo(path: Path) -> bool:
     FFmpeg would show what is left of it as a film of one frame.
     """
     try:
+        with path.open("rb") as file:
+            if _FILM.match(file.read(16)):
+                return False  # Pillow would first load all its readers, for a tenth of a second
+        from PIL import Image
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as image:

@@ -27,6 +27,7 @@ from mask_detector.checkpoints import Checkpoints
 from mask_detector.feature_cache import FeatureBatches, cut, extract
 from mask_detector.input_pipeline import PictureBatches, reseed
 from mask_detector.training_options import TrainingOptions
+from mask_detector.trunk import Trunk
 from mask_detector.types import Sample
 
 logger = logging.getLogger(__name__)
@@ -110,8 +111,8 @@ def train(
     set_trainable_top(model, options.fine_tune)
     parts = cut(model) if options.views else None
     if parts:
-        trunk, trained = parts
-        batches, validation = _feature_batches(trunk, splits, options, checkpoints.folder)
+        frozen, trained = parts
+        batches, validation = _feature_batches(frozen, splits, options, checkpoints.folder)
     else:
         trained, batches, validation = model, *_picture_batches(splits, options)
     weights = _class_weights(batches.labels)
@@ -160,7 +161,7 @@ def _picture_batches(
 
 
 def _feature_batches(
-    trunk: keras.Model, splits: dict[str, list[Sample]], options: TrainingOptions, folder: Path
+    frozen: keras.Model, splits: dict[str, list[Sample]], options: TrainingOptions, folder: Path
 ) -> tuple[_Batches, _Batches]:
     """The same, but with what the frozen part makes of `options.views` views of each picture."""
     size, margin, seed = options.image_size, options.crop_margin, options.seed
@@ -169,6 +170,7 @@ def _feature_batches(
         repeated, size, options.batch_size, margin=margin, seed=seed, shuffle=False
     )
     validation = PictureBatches(splits["val"], size, options.batch_size, margin=margin)
+    trunk = Trunk(frozen, len(views.labels) + len(validation.labels))
     return (
         FeatureBatches(
             extract(trunk, views, folder / "train-features.npy"),

@@ -17,7 +17,7 @@ from mask_detector.audit import SMALLEST_SIDE, Audit, Photo, split_photos
 from mask_detector.errors import DatasetError
 from mask_detector.fingerprints import near_duplicates
 from mask_detector.labels import Meaning, meaning_of
-from mask_detector.types import FaceBox, Sample
+from mask_detector.types import Sample
 
 _PRECEDENCE = ("train", "val", "test")  # of two copies on different sides the later stays
 
@@ -89,23 +89,15 @@ def gather(
 
 def _samples(photo: Photo, label_of: dict[str, int], first_group: int) -> list[Sample]:
     """The photo itself, or each of its marked faces that is large enough to show anything."""
-    group = first_group + photo.group
-    if not photo.listed.faces:
-        label = label_of.get(photo.listed.class_name)
-        return [] if label is None else [Sample(photo.listed.path, label, group)]
-    faces = [(_inside(face.box, photo), face.class_name) for face in photo.listed.faces]
+    size, group = photo.fingerprint, first_group + photo.group
+    pictures = [
+        (name, box and box.within(size.width, size.height)) for name, box in photo.listed.pictures
+    ]
     return [
         Sample(photo.listed.path, label_of[name], group, box)
-        for box, name in faces
-        if name in label_of and min(box.width, box.height) >= SMALLEST_SIDE
+        for name, box in pictures
+        if name in label_of and (box is None or min(box.width, box.height) >= SMALLEST_SIDE)
     ]
-
-
-def _inside(box: FaceBox, photo: Photo) -> FaceBox:
-    """What the photo shows of a box; of one outside it the width or height is not above 0."""
-    size = photo.fingerprint
-    right, bottom = min(box.right, size.width), min(box.bottom, size.height)
-    return FaceBox(max(box.left, 0), max(box.top, 0), right, bottom, box.score)
 
 
 def _common_names(audits: list[Audit]) -> list[dict[str, str]]:

@@ -31,6 +31,11 @@ class FaceBox:
     def height(self) -> int:
         return self.bottom - self.top
 
+    def within(self, width: int, height: int) -> FaceBox:
+        """What a picture of that size shows of it; outside, a side of it is not above 0."""
+        right, bottom = min(self.right, width), min(self.bottom, height)
+        return FaceBox(max(self.left, 0), max(self.top, 0), right, bottom, self.score)
+
 
 @dataclass(frozen=True)
 class LabelledBox:
@@ -38,6 +43,21 @@ class LabelledBox:
 
     box: FaceBox
     class_name: str
+
+
+@dataclass(frozen=True)
+class ListedPhoto:
+    """A photo of a data set; nothing says yet that it can be decoded."""
+
+    path: Path
+    class_name: str = ""  # of a photo with boxes: the rarest among its faces, once all are counted
+    split: str | None = None  # train, val or test where the folders give one
+    faces: tuple[LabelledBox, ...] = ()  # where they are marked
+
+    @property
+    def pictures(self) -> list[tuple[str, FaceBox | None]]:
+        """Class and box of each of its faces; where none is marked, of the photo itself."""
+        return [(f.class_name, f.box) for f in self.faces] or [(self.class_name, None)]
 
 
 @dataclass(frozen=True)
@@ -68,6 +88,8 @@ class ModelCard:
     training_options: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)  # the test split's Report
     versions: dict[str, str] = field(default_factory=dict)
+    exported_from: str = ""  # of an export: SHA-256 of the very model file it was made from
+    number_format: str = "float32"  # of the file that carries this card: int8, float16, float32
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -100,19 +122,22 @@ class Face:
     class_names: tuple[str, ...]
     track_id: int | None = None
     least_confidence: float = 0.0  # a less confident verdict is not given as one: "not sure"
+    verdict: str | None = None  # a track's, held until the evidence against it is clear
 
     @property
     def label(self) -> str:
-        """The likeliest class, also where it is not sure."""
-        return self.class_names[int(np.argmax(self.probabilities))]
+        """The verdict that is held, else the likeliest class, also where it is not sure."""
+        return self.verdict or self.class_names[int(np.argmax(self.probabilities))]
 
     @property
     def is_sure(self) -> bool:
-        return self.confidence >= self.least_confidence
+        """A held verdict is sure: its track gives it up as soon as it no longer is."""
+        return self.verdict is not None or self.confidence >= self.least_confidence
 
     @property
     def confidence(self) -> float:
-        return max(self.probabilities)
+        """The probability of the label, which a held verdict may for a moment see fall low."""
+        return self.probabilities[self.class_names.index(self.label)]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from data_sets import voc, write
 
 from mask_detector.annotations import is_annotated, read_voc
 from mask_detector.errors import DatasetError
-from mask_detector.types import FaceBox
+from mask_detector.types import FaceBox, LabelledBox, ListedPhoto
 
 
 def marked(photo):
@@ -197,3 +197,28 @@ def test_the_real_set_is_read_in_full(data):
         assert sum(face.class_name == name for photo in photos for face in photo.faces) == sum(
             text.count(f"<name>{name}</name>") for text in texts
         )
+
+
+@pytest.mark.parametrize(
+    ("edges", "shown"),
+    [
+        ((3, 4, 30, 40), (3, 4, 30, 40)),
+        ((-5, -6, 30, 40), (0, 0, 30, 40)),
+        ((10, 20, 99, 99), (10, 20, 80, 60)),
+    ],
+)
+def test_a_picture_shows_what_lies_inside_of_it(edges, shown):
+    assert FaceBox(*edges, 0.5).within(80, 60) == FaceBox(*shown, 0.5)
+
+
+@pytest.mark.parametrize("edges", [(80, 0, 90, 50), (0, 60, 9, 70), (-9, 3, 0, 9), (3, -9, 9, 0)])
+def test_of_a_box_outside_a_picture_shows_nothing(edges):
+    box = FaceBox(*edges, 1.0).within(80, 60)
+    assert min(box.width, box.height) <= 0
+
+
+def test_a_photo_gives_its_faces_or_itself():
+    box = FaceBox(1, 2, 3, 4, 1.0)
+    marked_photo = ListedPhoto(Path("a.png"), "rare", faces=(LabelledBox(box, "mask"),) * 2)
+    assert marked_photo.pictures == [("mask", box)] * 2
+    assert ListedPhoto(Path("b.png"), "bare").pictures == [("bare", None)]

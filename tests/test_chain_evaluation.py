@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from conftest import SHIPPED_MODEL
 
-from mask_detector.annotations import AnnotatedPhoto
 from mask_detector.chain_evaluation import (
     evaluate_chain,
     measure_offsets,
@@ -22,7 +21,7 @@ from mask_detector.images import crop_face
 from mask_detector.labels import model_class_of
 from mask_detector.mask_classifiers import load_classifier
 from mask_detector.pipeline import Pipeline
-from mask_detector.types import FaceBox, LabelledBox
+from mask_detector.types import FaceBox, LabelledBox, ListedPhoto
 
 FACE = (175, 110, 360, 345)  # of the portrait, seen by eye
 CLASSES = ("with_mask", "without_mask")
@@ -49,7 +48,7 @@ def album(tmp_path_factory, portrait, masked_portrait):
         "wall": [],
         "broken": [labelled(FACE, "with_mask")],
     }
-    return [AnnotatedPhoto(folder / f"{n}.png", tuple(boxes)) for n, boxes in faces.items()]
+    return [ListedPhoto(folder / f"{n}.png", faces=tuple(boxes)) for n, boxes in faces.items()]
 
 
 @pytest.fixture(scope="module")

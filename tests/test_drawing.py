@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mask_detector.drawing import caption, colour_of, draw_faces
-from mask_detector.types import Face, FaceBox
+from mask_detector.drawing import AnnotatedFrame, caption, colour_of, draw_faces
+from mask_detector.types import Face, FaceBox, Frame
 
 GREY = np.full((400, 600, 3), 128, np.uint8)
 BOX = FaceBox(200, 120, 320, 300, 0.9)
@@ -74,6 +74,37 @@ def test_a_verdict_is_given_from_the_least_confidence_on(least, is_sure):
     assert judged.is_sure == is_sure
     assert judged.label == "with_mask"
     assert caption(judged) == ("Mask: 75.0%" if is_sure else "Not sure: 75.0%")
+
+
+def test_a_track_is_numbered_where_that_is_asked_for():
+    tracked = dataclasses.replace(face("with_mask", confidence=0.983), track_id=12)
+    assert caption(tracked) == "Mask: 98.3%"
+    assert caption(tracked, with_id=True) == "12 Mask: 98.3%"
+    assert caption(face("with_mask", confidence=0.983), with_id=True) == "Mask: 98.3%"
+    numbered, plain = (draw_faces(GREY, [tracked], with_ids=is_wanted) for is_wanted in (1, 0))
+    grounds = [(np.abs(drawn.astype(int) - 128).max(axis=2) > 60) for drawn in (numbered, plain)]
+    assert (grounds[1] & ~grounds[0]).sum() == 0  # the longer caption covers the shorter
+    assert np.argwhere(grounds[0])[:, 1].max() > np.argwhere(grounds[1])[:, 1].max()
+
+
+def test_a_frame_is_drawn_on_first_use_and_once():
+    annotated = AnnotatedFrame(Frame(GREY, 0, 0.0, "clip"), [face("with_mask")])
+    first = annotated.picture
+    np.testing.assert_array_equal(first, draw_faces(GREY, [face("with_mask")]))
+    assert annotated.picture is first and (GREY == 128).all()
+    assert AnnotatedFrame(Frame(GREY, 0, 0.0, "clip"), []).picture is GREY  # no copy in vain
+
+
+def test_equal_captions_of_two_faces_look_alike():
+    """Captions are kept and used again: in their own colour, and unspoilt by what came between."""
+    other = FaceBox(20, 250, 140, 390, 0.9)
+    both = draw_faces(GREY, [face("with_mask"), face("without_mask", other)])
+    swapped = draw_faces(GREY, [face("without_mask", other), face("with_mask")])
+    np.testing.assert_array_equal(both, swapped)
+    for one in (BOX, other):
+        alone = draw_faces(GREY, [face("with_mask" if one is BOX else "without_mask", one)])
+        place = np.s_[one.top - 15 : one.top, one.left : one.left + 100]
+        np.testing.assert_array_equal(both[place], alone[place])
 
 
 def test_the_caption_stands_above_the_box_white_on_its_colour():

@@ -12,7 +12,13 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from mask_detector.evaluation import calibration_error, evaluate, report_text
+from mask_detector.evaluation import (
+    SIZE_NAMES,
+    calibration_error,
+    evaluate,
+    report_text,
+    size_of,
+)
 
 NAMES = ("with_mask", "without_mask", "mask_weared_incorrect", "other", "d")
 
@@ -147,3 +153,10 @@ def test_the_text_names_every_class_score_and_count(class_count):
         )
     assert f"accuracy {report.accuracy:.4f}" in text
     assert f"calibration error {report.calibration_error:.4f}, n = 200" in text
+
+
+def test_a_face_is_as_large_as_its_shorter_side():
+    sides = [0, 15.9, 16, 23, 24, 47, 48, 5000]
+    expected = ["<16", "<16", "16-24", "16-24", "24-48", "24-48", ">=48", ">=48"]
+    assert [SIZE_NAMES[index] for index in size_of(sides)] == expected
+    assert size_of(np.empty(0)).shape == (0,)

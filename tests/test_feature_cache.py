@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -171,6 +172,13 @@ def trunk(keras):
     return cut(build(38))[0]
 
 
+def by_keras(trunk):
+    """The engine for few pictures."""
+    from mask_detector.trunk import Trunk
+
+    return Trunk(trunk, picture_count=1)
+
+
 def batches_of(samples, **options):
     from mask_detector.input_pipeline import PictureBatches
 
@@ -185,7 +193,7 @@ def test_features_are_those_of_the_pictures_in_their_order(trunk, samples, tmp_p
     from mask_detector.feature_cache import extract
 
     path, batches = tmp_path / "deep" / "val.npy", batches_of(samples)
-    store = extract(trunk, batches, path)
+    store = extract(by_keras(trunk), batches, path)
     seen = np.concatenate([x.numpy() for x, _ in batches.dataset]).astype(np.float32)
     expected = said_by(trunk, seen)
     assert store.dtype == np.float16 and store.shape == expected.shape
@@ -198,20 +206,20 @@ def test_complete_features_are_used_again_and_no_picture_is_opened(trunk, sample
     from mask_detector.feature_cache import extract
 
     path = tmp_path / "train.npy"
-    first = np.array(extract(trunk, views_of(samples), path))
+    first = np.array(extract(by_keras(trunk), views_of(samples), path))
     for sample in samples:
         sample.path.unlink()
-    np.testing.assert_array_equal(extract(trunk, views_of(samples), path), first)
+    np.testing.assert_array_equal(extract(by_keras(trunk), views_of(samples), path), first)
 
 
 def test_half_written_features_are_written_anew(trunk, samples, tmp_path):
     from mask_detector.feature_cache import extract
 
     path, partial = tmp_path / "train.npy", tmp_path / "train.part"
-    whole = np.array(extract(trunk, views_of(samples), path))
+    whole = np.array(extract(by_keras(trunk), views_of(samples), path))
     partial.write_bytes(path.read_bytes()[:1000])
     path.unlink()
-    np.testing.assert_array_equal(extract(trunk, views_of(samples), path), whole)
+    np.testing.assert_array_equal(extract(by_keras(trunk), views_of(samples), path), whole)
     assert not partial.exists()
 
 
@@ -228,9 +236,10 @@ import keras
 from mask_detector.errors import MaskDetectorError
 from mask_detector.feature_cache import extract
 from mask_detector.input_pipeline import PictureBatches
+from mask_detector.trunk import Trunk
 from mask_detector.types import Sample
 pixels = keras.Input((64, 64, 3))
-trunk = keras.Model(pixels, keras.layers.AveragePooling2D(4)(pixels))
+trunk = Trunk(keras.Model(pixels, keras.layers.AveragePooling2D(4)(pixels)), 8)
 batches = PictureBatches([Sample(Path({str(samples[0].path)!r}), 0, 0)] * 8, 64, 4, margin=0.3)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -246,6 +255,32 @@ except MaskDetectorError as error:
     assert done.returncode == 0, done.stderr
     assert "train.part can't be written" in done.stdout
     assert not (tmp_path / "f" / "train.npy").exists()
+
+
+@pytest.fixture
+def large_store(tmp_path):
+    """64 rows of a megabyte each, full of their own number, mapped from a file."""
+    path = tmp_path / "large.npy"
+    np.save(path, np.repeat(np.arange(64, dtype=np.float16), 2**19).reshape(64, 1024, 512))
+    return np.load(path, mmap_mode="r")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux' /proc")
+def test_rows_read_from_a_file_do_not_stay_in_memory(large_store, keras):
+    from mask_detector.feature_cache import FeatureBatches
+
+    batches = FeatureBatches(large_store, np.arange(64, dtype=np.int32), 4, seed=1)
+    before = mapped_from_files()
+    for features, labels in batches.dataset:
+        np.testing.assert_array_equal(features[:, 0, 0], labels)
+        np.testing.assert_array_equal(features[:, -1, -1], labels)
+    assert mapped_from_files() - before < 16
+
+
+def mapped_from_files():
+    """MB of files that stand in this process' memory."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("RssFile:")[1].split()[0]) / 1024
 
 
 VIEWS, COUNT = 3, 20

@@ -192,3 +192,71 @@ def test_about_half_of_the_training_photos_are_seen_from_afar(keras, tmp_path):
     detail = np.array([cv2.Laplacian(image, cv2.CV_64F).std() for image in loaded])
     assert 0.3 < (detail < detail.max() * 0.5).mean() < 0.8
     assert {image.shape for image in loaded} == {(48, 48, 3)}
+
+
+# Where Keras has a layer for it, that is the oracle; our pictures are rounded to whole numbers.
+
+
+@pytest.mark.parametrize("contrast", [1.0, 1.15, 1.3])
+@pytest.mark.parametrize("brightness", [-60.0, 0.0, 33.3])
+def test_other_light_is_that_of_keras_layers(keras, brightness, contrast):
+    from mask_detector.input_pipeline import relight
+
+    image = cv2.GaussianBlur(textured_photo(3), (0, 0), 2)
+    pixels = np.float32(image)[None]
+    brighter = keras.layers.RandomBrightness(0.5, value_range=(0, 255)).transform_images(
+        pixels, {"rgb_delta": brightness}
+    )
+    expected = keras.layers.RandomContrast(0.3, value_range=(0, 255)).transform_images(
+        brighter, {"contrast_factor": contrast}
+    )
+    np.testing.assert_allclose(relight(image, brightness, contrast), expected[0], atol=1.5)
+
+
+@pytest.mark.parametrize("amount", [-0.6, 0.0, 0.4, 1.0])
+def test_greyer_and_more_colourful_is_what_keras_layer_makes(keras, amount):
+    from mask_detector.input_pipeline import grey_out
+
+    image = textured_photo(3)
+    layer = keras.layers.RandomColorDegeneration(0.6, value_range=(0, 255))
+    expected = layer.transform_images(np.float32(image)[None], {"factor": np.float32(amount)})
+    np.testing.assert_allclose(grey_out(image, amount), expected[0], atol=1)
+
+
+@pytest.mark.parametrize("degrees", [-20.0, 0.0, 7.5, 20.0])
+def test_a_turned_picture_goes_on_at_its_edge(degrees):
+    from scipy import ndimage
+
+    from mask_detector.input_pipeline import turn
+
+    image = cv2.GaussianBlur(textured_photo(3), (0, 0), 2)
+    expected = ndimage.rotate(image.astype(float), degrees, reshape=False, order=1, mode="nearest")
+    assert np.abs(turn(image, degrees) - expected).mean() < 1
+    np.testing.assert_allclose(turn(image, degrees), expected, atol=8)  # steps of 1/32 pixel
+
+
+def test_views_are_mirrored_turned_and_lit_as_much_as_is_said(keras):
+    """Two grey spots on grey tell where they went; the mean tells the light."""
+    from mask_detector.input_pipeline import _in_other_light, _turned
+
+    image = np.full((101, 101, 3), 100, np.uint8)
+    cv2.circle(image, (80, 50), 6, (250, 250, 250), -1)
+    angles, mirrored, means = [], 0, []
+    for seed in range(400):
+        random = np.random.default_rng(seed)
+        rows, columns = np.nonzero(_turned(image, random)[..., 0] > 200)
+        across, down = columns.mean() - 50, 50 - rows.mean()
+        mirrored += across < 0
+        angles.append(np.degrees(np.arctan2(down, abs(across))))
+        means.append(float(_in_other_light(np.full((8, 8, 3), 128, np.uint8), random).mean()))
+    assert 160 < mirrored < 240
+    assert -20.5 < min(angles) < -18 and 18 < max(angles) < 20.5
+    assert 63 <= min(means) < 70 and 186 < max(means) <= 193
+
+
+def test_a_view_depends_on_its_place_and_not_on_its_company(keras, samples):
+    one_by_one, _ = read(batches_of(samples, seed=3, shuffle=False))
+    from mask_detector.input_pipeline import PictureBatches
+
+    together = PictureBatches(samples, 48, 20, margin=0.3, seed=3, shuffle=False)
+    np.testing.assert_array_equal(one_by_one, read(together)[0])

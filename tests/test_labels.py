@@ -1,8 +1,10 @@
 """Class names in every spelling people use, and the words shown for them."""
 
+import os
+
 import pytest
 
-from mask_detector.labels import Meaning, display_name, meaning_of
+from mask_detector.labels import Meaning, display_name, meaning_of, printable
 
 SPELLINGS = {
     Meaning.COMPLIANT: (
@@ -53,3 +55,13 @@ def test_a_class_name_is_understood_in_every_spelling(name, meaning):
 )
 def test_people_see_plain_words_or_the_name_itself(name, shown):
     assert display_name(name) == shown
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [(b"with_mask", "with_mask"), ("口罩".encode(), "口罩"), (b"m\xe4ske", "m\\udce4ske")],
+)
+def test_what_is_no_text_in_a_folders_name_is_written_as_codes(raw, shown):
+    name = os.fsdecode(raw)  # as Python reads it from a folder
+    assert printable(name) == shown
+    assert printable(name).encode("utf-8")

@@ -284,9 +284,11 @@ def test_a_cut_off_litert_model_is_a_model_error(litert, part, tmp_path):
     data = litert[0].read_bytes()
     path = tmp_path / "m.tflite"
     path.write_bytes(data[: int(len(data) * part)])
-    with pytest.raises(ModelError) as raised:
-        load_classifier(path, class_names=NAMES)
-    assert str(path) in str(raised.value) and "\n" not in str(raised.value)
+    for names in (NAMES, None):
+        with pytest.raises(ModelError) as raised:
+            load_classifier(path, class_names=names)
+        assert str(path) in str(raised.value) and "\n" not in str(raised.value)
+        assert "--classes" not in str(raised.value)  # it would not help
 
 
 def test_judging_with_litert_never_loads_tensorflow(litert, tmp_path):

@@ -204,6 +204,15 @@ def test_litert_reads_a_file_with_a_card_as_before(tflite_data, tiny_model, tmp_
     np.testing.assert_allclose(answer, tiny_model(picture), atol=1e-5)
 
 
+@pytest.mark.parametrize("missing", [1, 30, 200])
+def test_a_litert_model_whose_card_breaks_off_is_damaged(tflite_data, missing, tmp_path):
+    path = tmp_path / "m.tflite"
+    save_tflite(tflite_data, CARD, path)
+    path.write_bytes(path.read_bytes()[:-missing])
+    with pytest.raises(ModelError, match="damaged or cut off"):
+        read_card(path)
+
+
 def test_a_litert_model_of_another_has_no_card(tflite_data, tmp_path):
     (tmp_path / "m.tflite").write_bytes(tflite_data)
     assert kind_of(tmp_path / "m.tflite") == "tflite" and read_card(tmp_path / "m.tflite") is None

@@ -1,4 +1,4 @@
-"""The live loop: what the classifier is shown, whose verdict is whose, and when the loop ends."""
+"""What the classifier is shown, and when; whose verdict is whose."""
 
 import dataclasses
 
@@ -9,8 +9,9 @@ import pytest
 from mask_detector.face_detectors import open_detector
 from mask_detector.mask_classifiers import load_classifier
 from mask_detector.model_file import save_model
-from mask_detector.pipeline import Pipeline, watch
-from mask_detector.sinks import FrameSink, TallySink
+from mask_detector.pipeline import Pipeline, TrackingPipeline
+from mask_detector.profiling import Profile
+from mask_detector.tracking import FaceTracker, TrackingOptions
 from mask_detector.types import Frame, ModelCard
 
 NAMES = ("reddish", "bluish")
@@ -99,51 +100,75 @@ def test_the_threshold_of_the_card_says_which_verdicts_are_sure(portrait, detect
         assert (face.is_sure, face.label, face.probabilities) == (is_sure, "b", (0.25, 0.75))
 
 
-class Watcher(FrameSink):
-    """Keeps what it is given; has had enough after `patience` frames."""
-
-    def __init__(self, patience=10**9):
-        self.frames, self.faces, self._patience = [], [], patience
-
-    def write(self, frame, faces):
-        self.frames.append(frame)
-        self.faces.append(faces)
-        self.wants_stop = len(self.frames) >= self._patience
+def frames_of(image, count, is_still=False):
+    return [Frame(image, index, index / 25, "clip", is_still) for index in range(count)]
 
 
-def frames_of(image, count):
-    return [Frame(image, index, index / 25, "clip") for index in range(count)]
+class Counting:
+    """Stands where a classifier does: always sure, and counts the crops it was asked about."""
+
+    card = ModelCard(("a", "b"), 32)
+    asked = 0
+
+    def predict(self, crops):
+        self.asked += len(crops)
+        return np.tile(np.float32([0.01, 0.99]), (len(crops), 1))
 
 
-def test_every_sink_gets_every_frame_with_its_faces(portrait, detector, colour_classifier):
-    first, second = Watcher(), TallySink()
-    frames = frames_of(portrait, 3)
-    watch(frames, Pipeline(detector, colour_classifier), [first, second])
-    assert all(got is given for got, given in zip(first.frames, frames, strict=True))
-    assert [len(faces) for faces in first.faces] == [1, 1, 1]
-    assert second.frame_count == 3 and second.face_counts.total() == 3
+def tracking(detector, classifier, **options):
+    tracker = FaceTracker(classifier.card.class_names, options=TrackingOptions(**options))
+    return TrackingPipeline(Pipeline(detector, classifier), tracker)
 
 
-def test_the_loop_ends_when_one_sink_has_had_enough(detector):
-    frames = iter(frames_of(np.full((60, 80, 3), 90, np.uint8), 10))
-    patient, impatient, last = Watcher(), Watcher(patience=4), Watcher()
-    watch(frames, Pipeline(detector, Album(32, 0.0)), [patient, impatient, last])
-    assert len(patient.frames) == len(impatient.frames) == len(last.frames) == 4
-    assert next(frames).index == 4  # no frame was read in vain
+def test_a_face_that_stays_keeps_its_number_and_is_classified_now_and_then(portrait, detector):
+    classifier = Counting()
+    judge = tracking(detector, classifier, every=10, first_verdicts=3)
+    boxes = detector.detect(portrait)
+    for frame in frames_of(portrait, 24):
+        (face,) = judge(frame)
+        assert (face.track_id, face.label, face.is_sure) == (1, "b", True)
+        assert [face.box] == boxes
+    assert 3 + 2 <= classifier.asked <= 3 + 3  # at first, then every tenth frame
 
 
-@pytest.mark.parametrize("width", [256, 1000])
-def test_scaled_frames_and_their_boxes_fit_together(portrait, detector, width):
-    given = frames_of(portrait, 1)
-    watcher = Watcher()
-    watch(given, Pipeline(detector, Album(32, 0.0)), [watcher], width=width)
-    (frame,), ((face,),) = watcher.frames, watcher.faces
-    scale = width / portrait.shape[1]
-    assert frame.image.shape[1] == width
-    assert frame.image.shape[0] == pytest.approx(portrait.shape[0] * scale, abs=1)
-    assert (frame.index, frame.time_s, frame.source) == (0, 0.0, "clip")
-    (box,) = detector.detect(portrait)
-    edges = np.array([box.left, box.top, box.right, box.bottom]) * scale
-    found = (face.box.left, face.box.top, face.box.right, face.box.bottom)
-    np.testing.assert_allclose(found, edges, atol=0.05 * width)
-    assert given[0].image is portrait
+def test_every_frame_is_classified_where_that_is_asked_for(portrait, detector):
+    classifier = Counting()
+    judge = tracking(detector, classifier, every=1)
+    assert all(len(judge(frame)) == 1 for frame in frames_of(portrait, 8))
+    assert classifier.asked == 8
+
+
+def test_only_those_who_are_due_are_cut_out_and_the_right_ones(
+    portrait, detector, colour_classifier
+):
+    """A second face joins: it alone is judged, and each keeps the verdict of its own crop."""
+    red, blue = tinted(portrait, 2), tinted(portrait, 0)  # BGR
+    judge = tracking(detector, colour_classifier, every=100, every_s=100.0)
+    alone, both = np.hstack([red, np.full_like(blue, 90)]), np.hstack([red, blue])
+    images = [alone] * 5 + [both] * 5
+    frames = [Frame(image, index, index / 25, "clip") for index, image in enumerate(images)]
+    answers = [judge(frame) for frame in frames]
+    assert [len(faces) for faces in answers] == [1] * 5 + [2] * 5
+    for faces in answers:
+        for face in faces:
+            is_left = face.box.right < portrait.shape[1]
+            assert face.label == ("reddish" if is_left else "bluish")
+            assert face.track_id == (1 if is_left else 2)
+
+
+def test_photos_are_judged_one_by_one(portrait, detector):
+    classifier = Counting()
+    judge = tracking(detector, classifier)
+    for frame in frames_of(portrait, 6, is_still=True):
+        assert [face.track_id for face in judge(frame)] == [None]
+    assert classifier.asked == 6
+
+
+def test_the_stages_are_measured_once_per_frame(portrait, detector):
+    profile = Profile()
+    pipeline = Pipeline(detector, Counting(), profile=profile)
+    judge = TrackingPipeline(pipeline, FaceTracker(("a", "b")))
+    for frame in frames_of(portrait, 3):
+        judge(frame)
+    assert list(profile.milliseconds) == ["detect", "track", "classify"]
+    assert profile.milliseconds["detect"][0] > profile.milliseconds["track"][0] > 0

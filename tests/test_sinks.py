@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, textured_photo
 
 from mask_detector.commands.video import summary
-from mask_detector.drawing import draw_faces
+from mask_detector.drawing import AnnotatedFrame, draw_faces
 from mask_detector.errors import MaskDetectorError
 from mask_detector.sinks import VIDEO_CODECS, PictureSink, TallySink, VideoSink
 from mask_detector.types import Face, FaceBox, Frame
@@ -20,8 +20,8 @@ from mask_detector.types import Face, FaceBox, Frame
 FACES = [Face(FaceBox(20, 30, 60, 80, 0.9), (0.1, 0.9), ("with_mask", "without_mask"))]
 
 
-def frame(image, index=0, source="x", is_still=False, time_s=0.0):
-    return Frame(image, index, time_s, source, is_still=is_still)
+def annotated(image, faces=(), *, index=0, source="x", time_s=0.0):
+    return AnnotatedFrame(Frame(image, index, time_s, source), list(faces))
 
 
 def read_video(path):
@@ -44,7 +44,7 @@ def test_a_video_can_be_read_back_as_it_was_written(suffix, tmp_path):
     photo = textured_photo(1, size=(120, 160))
     with VideoSink(path, fps=12.5) as sink:
         for index in range(15):
-            sink.write(frame(photo, index), FACES)
+            sink.write(annotated(photo, FACES, index=index))
     images, fps = read_video(path)
     assert len(images) == 15 and fps == pytest.approx(12.5)
     drawn = draw_faces(photo, FACES).astype(int)
@@ -60,7 +60,7 @@ def test_pictures_of_other_sizes_are_fitted_in_with_black_around(tmp_path):
     shares = {(100, 200): 1.0, (300, 100): 1 / 6, (10, 10): 0.5, (30, 240): 0.25, (200, 400): 1.0}
     with VideoSink(path, fps=1) as sink:
         for shape in shares:
-            sink.write(frame(np.full((*shape, 3), 255, np.uint8)), [])
+            sink.write(annotated(np.full((*shape, 3), 255, np.uint8)))
     images, _ = read_video(path)
     for image, share in zip(images, shares.values(), strict=True):
         lit = image.max(axis=2) > 128
@@ -71,7 +71,7 @@ def test_pictures_of_other_sizes_are_fitted_in_with_black_around(tmp_path):
 @pytest.mark.parametrize("shape", [(121, 161), (17, 3000), (2, 2)])
 def test_a_video_of_any_size_is_written(shape, tmp_path):
     with VideoSink(tmp_path / "v.mp4", fps=25) as sink:
-        sink.write(frame(np.full((*shape, 3), 200, np.uint8)), [])
+        sink.write(annotated(np.full((*shape, 3), 200, np.uint8)))
     images, _ = read_video(tmp_path / "v.mp4")
     assert len(images) == 1
     assert abs(images[0].shape[0] - shape[0]) <= 1 and abs(images[0].shape[1] - shape[1]) <= 1
@@ -95,7 +95,7 @@ def test_a_place_that_cannot_be_written_says_so(kind, place, tmp_path):
     path = bad_places(tmp_path)[place].with_suffix(suffix)
     sink = VideoSink(path, fps=25) if kind == "video" else PictureSink(path)
     with pytest.raises(MaskDetectorError) as raised, sink:
-        sink.write(frame(textured_photo(1)), [])
+        sink.write(annotated(textured_photo(1)))
     assert str(path) in str(raised.value) and "can't be written" in str(raised.value)
 
 
@@ -109,7 +109,7 @@ def test_one_picture_is_written_where_it_is_named(tmp_path):
     path = tmp_path / "neu" / "bild mit ü.png"
     photo = textured_photo(3)
     with PictureSink(path) as sink:
-        sink.write(frame(photo), FACES)
+        sink.write(annotated(photo, FACES))
     np.testing.assert_array_equal(cv2.imread(str(path)), draw_faces(photo, FACES))
 
 
@@ -119,7 +119,7 @@ def test_pictures_keep_their_subfolders_and_names(tmp_path):
     photo = textured_photo(4)
     with PictureSink(out, below=photos) as sink:
         for index, name in enumerate(names):
-            sink.write(frame(photo, index, str(photos / name)), [])
+            sink.write(annotated(photo, index=index, source=str(photos / name)))
     written = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
     renamed = {"moving.gif": "moving.gif.png", "no_suffix": "no_suffix.png"}
     assert written == {renamed.get(name, name) for name in names}
@@ -131,7 +131,7 @@ def test_pictures_keep_their_subfolders_and_names(tmp_path):
 def test_the_tally_counts_frames_and_faces_by_class():
     tally = TallySink()
     for faces in ([], FACES, FACES * 2):
-        tally.write(frame(textured_photo(1)), faces)
+        tally.write(annotated(textured_photo(1), faces))
     assert tally.frame_count == 3 and tally.face_counts == {"without_mask": 3}
     assert not tally.wants_stop
 
@@ -139,14 +139,32 @@ def test_the_tally_counts_frames_and_faces_by_class():
 def test_the_tally_counts_faces_without_a_sure_verdict_by_themselves():
     tally = TallySink()
     unsure = dataclasses.replace(FACES[0], least_confidence=0.95)
-    tally.write(frame(textured_photo(1)), [*FACES, unsure, unsure])
+    tally.write(annotated(textured_photo(1), [*FACES, unsure, unsure]))
     assert tally.face_counts == {"without_mask": 1, "Not sure": 2}
     assert "3 faces (Not sure 2, No Mask 1)" in summary(tally, 1.0)
 
 
+def test_the_tally_counts_people_by_their_tracks():
+    tally = TallySink()
+    for index in range(20):
+        ids = [1, None] + [2] * (index % 2) + [3] * (index == 7)  # the last is seen once: a mistake
+        faces = [dataclasses.replace(FACES[0], track_id=track_id) for track_id in ids]
+        tally.write(annotated(textured_photo(1), faces, index=index))
+    assert tally.people_count == 2
+    assert summary(tally, 10.0) == "20 frames, 51 faces (No Mask 51), 2.0 frames/s, 2 people"
+
+
+def test_the_tally_counts_the_frames_that_a_live_source_gave_in_vain():
+    tally = TallySink()
+    for index in (0, 1, 4, 5, 11):
+        tally.write(annotated(textured_photo(1), index=index))
+    assert (tally.frame_count, tally.dropped_count) == (5, 7)
+    assert summary(tally, 1.0) == "5 frames, 0 faces, 5.0 frames/s, 7 frames dropped"
+
+
 def display_problem(**env):
     """What it answers in a process of its own, which must live to answer."""
-    code = "from mask_detector.sinks import display_problem; print(display_problem())"
+    code = "from mask_detector.display import display_problem; print(display_problem())"
     clean = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -173,13 +191,14 @@ def test_a_display_that_works_has_no_problem(screen):
 WATCHER = """
 import sys, time
 import numpy as np
+from mask_detector.drawing import AnnotatedFrame
 from mask_detector.sinks import WindowSink
 from mask_detector.types import Frame
 is_still = sys.argv[1] == "photos"
 with WindowSink() as sink:
     for index in range(3000):
         image = np.full((240, 320, 3), index % 256, np.uint8)
-        sink.write(Frame(image, index, 0.0, "x", is_still=is_still), [])
+        sink.write(AnnotatedFrame(Frame(image, index, 0.0, "x", is_still=is_still), []))
         if sink.wants_stop:
             break
         time.sleep(0 if is_still else 0.01)
@@ -246,7 +265,7 @@ def test_a_recording_of_a_slow_camera_keeps_real_time(tmp_path):
     with VideoSink(tmp_path / "slow.mp4", 25.0) as sink:
         for index in range(11):
             image = textured_photo(index)
-            sink.write(frame(image, index, time_s=3.0 + index / 10), [])
+            sink.write(annotated(image, index=index, time_s=3.0 + index / 10))
     images, fps = read_video(tmp_path / "slow.mp4")
     assert (len(images), fps) == (26, 25.0)
 
@@ -254,5 +273,5 @@ def test_a_recording_of_a_slow_camera_keeps_real_time(tmp_path):
 def test_a_file_is_written_frame_by_frame(tmp_path):
     with VideoSink(tmp_path / "same.mp4", 30.0) as sink:
         for index in range(50):
-            sink.write(frame(textured_photo(index), index, time_s=index / 30.0), [])
+            sink.write(annotated(textured_photo(index), index=index, time_s=index / 30.0))
     assert len(read_video(tmp_path / "same.mp4")[0]) == 50

@@ -14,12 +14,15 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
-from conftest import ROOT, assert_clear_error, write_video
+from conftest import ROOT, SHIPPED_MODEL, assert_clear_error, write_video
 
 from mask_detector.face_detectors import open_detector
 
 SCRIPT = "detect_mask_video.py"
-SUMMARY = re.compile(r"(\d+) frames, (\d+) faces( \((.*)\))?, [\d.]+ frames/s")
+SUMMARY = re.compile(
+    r"(\d+) frames, (\d+) faces( \((.*)\))?, [\d.]+ frames/s(, (\d+) (person|people))?"
+)
+MODEL = ("--model", SHIPPED_MODEL.with_suffix(".tflite"))  # the quick one
 LONG = 4000  # frames: minutes of work, so whoever ends early was ended
 
 
@@ -115,21 +118,66 @@ def test_a_clip_is_annotated_from_any_folder_and_without_a_display(
     run, clips, portrait, face_folder, tmp_path
 ):
     source = clips / "short.mp4"
-    done = run(SCRIPT, "--source", source, "--output", "new/out.mp4", cwd=tmp_path)
+    done = run(SCRIPT, "--source", source, "--output", "new/out.mp4", *MODEL, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "there is no display; going on without a window\n"
     assert done.stdout.splitlines()[0] == "saved new/out.mp4"
     assert counts_in(done.stdout) == (12, 12)
+    assert done.stdout.endswith(" frames/s, 1 person\n")
     written = tmp_path / "new" / "out.mp4"
     assert frame_count_of(written) == 12
     (box,) = open_detector("ssd", folder=face_folder, confidence=0.5).detect(portrait)
     assert_boxed(last_frame_of(written), last_frame_of(source), box)
 
 
+def test_the_profile_says_what_each_stage_takes(run, clips, face_folder, tmp_path):
+    options = ("--source", clips / "short.mp4", "--output", "out.mp4", "--no-display", "--profile")
+    done = run(SCRIPT, *options, *MODEL, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    saved, summary, head, *lines = done.stdout.splitlines()
+    assert saved == "saved out.mp4" and counts_in(summary) == (12, 12)
+    assert head.split() == ["stage", "median", "ms", "95", "%", "ms", "share"]
+    stages = [line.split() for line in lines]
+    assert [name for name, *_ in stages] == [
+        "capture", "detect", "track", "classify", "draw", "write",
+    ]  # fmt: skip
+    for _, median, high, share in stages:
+        assert 0 <= float(median) <= float(high) and share.endswith("%")
+    assert 97 <= sum(int(share[:-1]) for *_, share in stages) <= 103  # each is rounded
+    assert float(stages[1][1]) == max(float(median) for _, median, *_ in stages)  # the detector
+
+
+@pytest.mark.parametrize("mode", ["--every-frame", "--no-tracks", "--show-ids"])
+def test_faces_are_followed_unless_nobody_wants_it(mode, run, clips, face_folder, tmp_path):
+    options = ("--source", clips / "short.mp4", "--output", "out.mp4", "--no-display", mode)
+    done = run(SCRIPT, *options, *MODEL, cwd=tmp_path)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert counts_in(done.stdout) == (12, 12)
+    assert ("1 person" in done.stdout) == (mode != "--no-tracks")
+    assert frame_count_of(tmp_path / "out.mp4") == 12
+
+
+def test_watching_with_a_litert_model_loads_nothing_that_it_does_not_need(
+    run, clips, face_folder, tmp_path
+):
+    options = ("--source", clips / "short.mp4", "--no-display", *MODEL)
+    command = ["video", *map(str, options)]
+    code = (
+        "import sys\n"
+        "from mask_detector.cli import main\n"
+        f"assert main({command!r}) == 0\n"
+        "slow = {'tensorflow', 'keras', 'scipy', 'sklearn', 'matplotlib', 'PIL', 'imutils',\n"
+        "        'pooch', 'requests', 'tqdm', 'h5py', 'subprocess', 'concurrent'}\n"
+        "sys.exit(', '.join(slow & set(sys.modules)) or 0)"
+    )
+    done = run("-c", code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_photo_gives_a_picture_scaled_as_asked(run, clips, tmp_path):
     done = run(
         SCRIPT, "--source", clips / "photos" / "1.png", "--output", "out.jpg",
-        "--width", "256", "--confidence", "0.01", "--no-display", cwd=tmp_path,
+        "--width", "256", "--confidence", "0.01", "--no-display", *MODEL, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0 and done.stderr == "", done.stderr
     frame_count, face_count = counts_in(done.stdout)
@@ -139,7 +187,8 @@ def test_a_photo_gives_a_picture_scaled_as_asked(run, clips, tmp_path):
 
 def test_a_video_that_breaks_off_is_saved_as_far_as_it_goes_and_is_an_error(run, clips, tmp_path):
     source = clips / "breaks_off.avi"
-    done = run(SCRIPT, "--source", source, "--output", "out.avi", "--no-display", cwd=tmp_path)
+    options = ("--source", source, "--output", "out.avi", "--no-display")
+    done = run(SCRIPT, *options, *MODEL, cwd=tmp_path)
     frame_count, _ = counts_in(done.stdout)
     assert_clear_error(done, str(source), f"broke off after {frame_count} of 20 frames")
     assert 5 < frame_count < 15 and frame_count_of(tmp_path / "out.avi") == frame_count
@@ -150,7 +199,7 @@ def test_ctrl_c_or_a_service_manager_ends_with_the_summary_and_a_whole_file(
     asked_by, start, clips, tmp_path
 ):
     written = tmp_path / "out.mp4"
-    process = start("--source", clips / "long.mp4", "--output", written, "--no-display")
+    process = start("--source", clips / "long.mp4", "--output", written, "--no-display", *MODEL)
     deadline = time.monotonic() + 120
     while not written.exists() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.1)
@@ -166,7 +215,7 @@ def test_ctrl_c_or_a_service_manager_ends_with_the_summary_and_a_whole_file(
 
 @pytest.mark.parametrize("end", ["q", "the window's cross"])
 def test_a_clip_in_a_window_ends_when_the_watcher_wants(end, start, screen, clips):
-    process = start("--source", clips / "long.mp4", env=screen.env)
+    process = start("--source", clips / "long.mp4", *MODEL, env=screen.env)
     window = screen.wait_for_window(process)
     time.sleep(1)
     if end == "q":
@@ -181,7 +230,7 @@ def test_a_clip_in_a_window_ends_when_the_watcher_wants(end, start, screen, clip
 
 
 def test_photos_in_a_window_stay_until_a_key_and_escape_ends(start, screen, clips, tmp_path):
-    process = start("--source", clips / "photos", "--output", "out.mp4", env=screen.env)
+    process = start("--source", clips / "photos", "--output", "out.mp4", *MODEL, env=screen.env)
     window = screen.wait_for_window(process)
     time.sleep(2)
     assert process.poll() is None
@@ -212,7 +261,7 @@ NO_MODEL = ("--model", "no/such.keras")  # for what must be refused before a mod
         (["--model", "{clips}/page.keras"], ["page.keras", "web page"]),
         (["--model", "{clips}/cardless.keras"], ["cardless.keras", "--classes with_mask,"]),
         (["--model", "{clips}/photos"], ["photos", "saved_model.pb"]),
-        (["--classes", "mask,mask"], ["--classes mask,mask", "twice"]),
+        (["--classes", "mask,mask", *map(str, MODEL)], ["--classes mask,mask", "twice"]),
         (["--output", "out.xyz"], ["out.xyz", ".mp4", ".png"]),
         (["--output", "out"], ["--output out", ".mp4"]),
         (["--output", "out.png", *NO_MODEL], ["out.png", ".mp4"]),
@@ -248,7 +297,8 @@ def test_a_wrong_turn_is_one_clear_line(run, clips, tmp_path, face_folder, case)
         ["--confidence", "nan"],
         ["--confidence", "high"],
         ["--width", "wide"],
-        ["--detector", "mtcnn"],
+        ["--no-tracks", "--every-frame"],
+        ["--detector", "dlib"],
         ["--input-range", "0"],
         ["--no-such-option"],
     ],
@@ -269,9 +319,10 @@ def test_an_opencv_without_libgl_names_both_cures(run, tmp_path):
     assert_clear_error(done, "libGL.so.1", "apt-get install libgl1", "opencv-python-headless<5")
 
 
-def test_a_missing_package_names_the_pip_line(run, tmp_path):
+def test_a_missing_package_names_the_pip_line(run, clips, face_folder, tmp_path):
     (tmp_path / "imutils.py").write_text(
         "raise ModuleNotFoundError(\"No module named 'imutils'\", name='imutils')"
     )
-    done = run(SCRIPT, env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
+    options = ("--source", clips / "short.mp4", "--width", "256", "--no-display", *MODEL)
+    done = run(SCRIPT, *options, env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
     assert_clear_error(done, "imutils", "pip install -r requirements.txt")

@@ -16,7 +16,7 @@ class VirtualScreen:
         readable, writable = os.pipe()
         self._server = subprocess.Popen(
             ["Xvfb", "-displayfd", str(writable), "-screen", "0", "1280x1024x24",
-             "-nolisten", "tcp"],
+             "-nolisten", "tcp", "-noreset"],
             pass_fds=[writable], stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(writable)
@@ -38,7 +38,8 @@ class VirtualScreen:
             found = self._xdotool("search", "--onlyvisible", "--name", "mask detector").split()
             if found:
                 return int(found[0])
-            assert process.poll() is None, "the program ended before it showed a window"
+            if process.poll() is not None:
+                raise AssertionError(f"ended without a window: {process.stderr.read()}")
             time.sleep(0.2)
         raise AssertionError("no window appeared")
 

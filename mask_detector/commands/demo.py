@@ -8,14 +8,14 @@ from collections import Counter
 from pathlib import Path
 
 from mask_detector.commands import video
-from mask_detector.commands.shared import add_judging_arguments, open_pipeline
+from mask_detector.commands.shared import LIVE_SSD_SIZE, add_judging_arguments, open_pipeline
 from mask_detector.errors import MaskDetectorError, SourceError
 
 HELP = "show the program at work: on the camera if there is one, else on a clip it makes"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_judging_arguments(parser)
+    add_judging_arguments(parser, ssd_size=LIVE_SSD_SIZE)
     parser.add_argument(
         "-o",
         "--output",
@@ -34,13 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not args.no_camera and _has_camera_and_display():
         print("a camera and a display: watching, q in the window ends it")
-        args.source, args.width, args.no_display, args.output = "0", 0, False, None
-        return video.run(args)
+        parser = argparse.ArgumentParser()
+        video.add_arguments(parser)
+        args.output = None
+        return video.run(parser.parse_args([], args))  # adds the defaults of what is not there
     return _run_on_clip(args)
 
 
 def _has_camera_and_display() -> bool:
-    from mask_detector.sinks import display_problem
+    from mask_detector.display import display_problem
     from mask_detector.sources import open_source
 
     if display_problem():
@@ -69,7 +71,7 @@ def _run_on_clip(args: argparse.Namespace) -> int:
     tally, parts = TallySink(), PartsSink()
     started = time.monotonic()
     with open_source(str(clip)) as source, VideoSink(video_path, source.fps or 25.0) as saved:
-        watch(source, pipeline, [tally, parts, saved])
+        watch(source, pipeline.judge_frame, [tally, parts, saved])
     seconds = time.monotonic() - started
     cv2.imwrite(str(picture_path), parts.picture)
     for what, verdicts in (("bare face", parts.bare), ("mask drawn on", parts.masked)):

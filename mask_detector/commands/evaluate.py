@@ -26,7 +26,6 @@ from mask_detector.errors import MaskDetectorError, writing
 if TYPE_CHECKING:
     import numpy as np
 
-    from mask_detector.annotations import AnnotatedPhoto
     from mask_detector.chain_judging import Setting
     from mask_detector.crop_evaluation import CropReport, Crops
 
@@ -80,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which photos: all, or a part of the split that the training makes",
     )
     parser.add_argument(
-        "--split-seed", type=int, default=42, help="the training's --seed, for --part"
+        "--split-seed", type=int, default=42, help="the training's --split-seed, for --part"
     )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write every figure to this file, too"
@@ -180,11 +179,11 @@ def _write_pictures(
 
 def _run_on_boxes(args: argparse.Namespace) -> int:
     from mask_detector.chain_evaluation import SMALL_SIDE, evaluate_chain, measure_offsets
-    from mask_detector.chain_judging import Setting, judge_photos
+    from mask_detector.chain_judging import Setting, annotated_photos, judge_photos
     from mask_detector.chain_report import chain_text, sweep_text
 
     _check_options(args)
-    photos = _annotated_photos(args)
+    photos = annotated_photos(args.boxes, args.part, args.split_seed)
     classifier = open_classifier(args)
     settings = _settings(args, classifier.card.crop_margin)
     least = min(setting.confidence for setting in settings)
@@ -226,18 +225,6 @@ def _check_options(args: argparse.Namespace) -> None:
                 f"--{option.replace('_', '-')} names {len(values)} values; expected one, or "
                 f"--sweep to try them all"
             )
-
-
-def _annotated_photos(args: argparse.Namespace) -> list[AnnotatedPhoto]:
-    """All photos of the folder, or those of one part of its split."""
-    from mask_detector.annotations import AnnotatedPhoto, read_voc
-
-    if args.part == "all":
-        return read_voc(args.boxes)
-    from mask_detector.audit import audit_dataset, split_photos
-
-    parts = split_photos(audit_dataset(args.boxes), args.split_seed)
-    return [AnnotatedPhoto(photo.listed.path, photo.listed.faces) for photo in parts[args.part]]
 
 
 def _settings(args: argparse.Namespace, trained_margin: float) -> list[Setting]:

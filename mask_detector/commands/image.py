@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from mask_detector.drawing import AnnotatedFrame
     from mask_detector.sources import StillSource
 
     paths = _photo_paths(args.photos)
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
             else:
                 print("\n".join(_lines(frame, faces)))
             for sink in sinks:
-                sink.write(frame, faces)
+                sink.write(AnnotatedFrame(frame, faces))
     return 0
 
 

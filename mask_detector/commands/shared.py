@@ -7,18 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mask_detector.engines import ENGINES, NUMBER_FORMATS, fastest_sibling
 from mask_detector.errors import MaskDetectorError
 
 if TYPE_CHECKING:
     from mask_detector.face_detectors import FaceDetector
     from mask_detector.mask_classifiers import MaskClassifier
     from mask_detector.pipeline import Pipeline
+    from mask_detector.profiling import Profile
 
 # Least score of a face unless the user says otherwise. The keys are those of
 # face_detectors.DETECTORS, here so that asking for help does not load OpenCV.
-DEFAULT_CONFIDENCES = {"ssd": 0.3, "yunet": 0.6, "haar": 0.0}
+DEFAULT_CONFIDENCES = {"ssd": 0.25, "ssd-opencv": 0.25, "yunet": 0.6, "mtcnn": 0.7, "haar": 0.0}
 DETECTOR_NAMES = tuple(DEFAULT_CONFIDENCES)
 SMALLEST_DETECT_SIZE = 64
+LIVE_SSD_SIZE, PHOTO_SSD_SIZE = 300, 400  # `--detect-size 0`: a camera does not wait, a photo does
 
 
 def fraction(text: str) -> float:
@@ -59,12 +62,28 @@ def list_of(value_type: Callable[[str], Any]) -> Callable[[str], list[Any]]:
     return values
 
 
-def add_judging_arguments(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+def number_formats(text: str) -> list[str]:
+    """An argparse type: formats of LiteRT files, `int8,float32`; all, or none of them."""
+    if text in ("all", "none"):
+        return list(NUMBER_FORMATS) if text == "all" else []
+    names = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in names if name not in NUMBER_FORMATS]:
+        raise argparse.ArgumentTypeError(
+            f"{', '.join(unknown)!r}: expected some of {', '.join(NUMBER_FORMATS)}, or all"
+        )
+    return list(dict.fromkeys(names))
+
+
+def add_judging_arguments(
+    parser: argparse.ArgumentParser, *, several: bool = False, ssd_size: int = PHOTO_SSD_SIZE
+) -> None:
     """Add the options of detector and classifier.
 
     Args:
         parser: where to.
-        several: `--confidence` and `--detect-size` take lists, `0.2,0.4`.
+        several: for measuring; `--confidence` and `--detect-size` take lists, `0.2,0.4`, and the
+            very file that is given is judged: there is no `--engine`.
+        ssd_size: what `--detect-size 0` means to the SSD.
     """
     wrap = list_of if several else (lambda value_type: value_type)
     parser.add_argument(
@@ -75,6 +94,16 @@ def add_judging_arguments(parser: argparse.ArgumentParser, *, several: bool = Fa
         help="the classifier: .keras, .tflite (quicker, and without TensorFlow), or an old .h5 or "
         ".model file",
     )
+    parser.set_defaults(engine="", ssd_size=ssd_size)
+    if not several:
+        parser.add_argument(
+            "--engine",
+            choices=ENGINES,
+            default="auto",
+            help="what runs the classifier. litert: the quickest sound .tflite beside the model, "
+            "made from it by `export`; keras: the model itself, with TensorFlow; auto: litert "
+            "where there is such a file",
+        )
     parser.add_argument(
         "-f",
         "--face",
@@ -93,18 +122,21 @@ def add_judging_arguments(parser: argparse.ArgumentParser, *, several: bool = Fa
         "--detector",
         choices=DETECTOR_NAMES,
         default="ssd",
-        help="ssd: OpenCV's Caffe network; yunet: OpenCV's newer one, which finds smaller faces; "
-        "haar: the older cascade, which needs no weights but is slower, sees frontal faces only "
-        "and finds fewer of them",
+        help="ssd: OpenCV's Caffe network, run by LiteRT in the shapes that `prepare` has built; "
+        "ssd-opencv: by OpenCV; yunet: OpenCV's newer one, which finds smaller faces; "
+        "mtcnn: the package of that name (pip install mtcnn), many times slower; haar: the older "
+        "cascade, which needs no weights but is slower, sees frontal faces only and finds fewer of "
+        "them",
     )
     parser.add_argument(
         "--detect-size",
         type=wrap(detect_size),
         default="0",
         metavar="PIXELS",
-        help="how large the detector sees the picture: the side of ssd's square, the longer side "
-        "for yunet; twice the size finds faces half as large and takes four times as long; "
-        "0 is the detector's own size: ssd 400, yunet 640",
+        help="how large the detector sees the picture: the longer side for yunet and mtcnn; ssd "
+        "sees as many pixels as a square of this side has; twice the size finds faces half as "
+        f"large and takes four times as long; 0 is the detector's own size: ssd {ssd_size}, yunet "
+        "and mtcnn 640",
     )
     parser.add_argument(
         "--classes",
@@ -125,16 +157,19 @@ def _default_confidences() -> str:
     return ", ".join(f"{name} {least}" for name, least in DEFAULT_CONFIDENCES.items() if least)
 
 
-def open_pipeline(args: argparse.Namespace) -> Pipeline:
-    """Load detector and classifier as the options say.
+def open_pipeline(args: argparse.Namespace, profile: Profile | None = None) -> Pipeline:
+    """Load detector and classifier as the options say; a profile measures their work.
 
     Raises:
         MaskDetectorError: one of them can't be had.
     """
     from mask_detector.pipeline import Pipeline
+    from mask_detector.profiling import NO_PROFILE
 
     return Pipeline(
-        open_face_detector(args, args.confidence, args.detect_size), open_classifier(args)
+        open_face_detector(args, args.confidence, args.detect_size),
+        open_classifier(args),
+        profile=profile or NO_PROFILE,
     )
 
 
@@ -151,6 +186,8 @@ def open_face_detector(
 
     if confidence is None:
         confidence = DEFAULT_CONFIDENCES[args.detector]
+    if not detect_size and args.detector.startswith("ssd"):
+        detect_size = args.ssd_size
     return open_detector(
         args.detector,
         folder=face_folder(args.face),
@@ -161,12 +198,13 @@ def open_face_detector(
 
 
 def open_classifier(args: argparse.Namespace) -> MaskClassifier:
-    """Load the model that the options name."""
+    """Load the model that the options name, or the LiteRT file that stands in for it."""
     from mask_detector.assets import find_file
     from mask_detector.mask_classifiers import load_classifier
 
+    path = find_file(args.model)
     return load_classifier(
-        find_file(args.model),
+        fastest_sibling(path, args.engine) if args.engine else path,
         class_names=class_names_of(args.classes),
         input_range=args.input_range,
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask_detector.errors import writing
+from mask_detector.commands.shared import number_formats
+from mask_detector.errors import ModelError, writing
 from mask_detector.training_options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from mask_detector.training_result import TrainingResult
 
 HELP = "train a classifier on folders of photos"
+_JUDGED_COUNT = 600  # held-out pictures by which an export is judged; `export` takes more
+
+logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +66,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help=knob.metadata["help"],
         )
     parser.add_argument(
+        "--export",
+        type=number_formats,
+        default="int8",
+        metavar="A,B,...",
+        help="LiteRT files to write beside the model, which a camera is watched with: int8, "
+        "float32, float16, all or none",
+    )
+    parser.add_argument(
         "-f",
         "--face",
         type=Path,
@@ -91,7 +104,9 @@ def run(args: argparse.Namespace) -> int:
     from mask_detector.training_result import judge
 
     _report_and_save(args, judge(model, data, options), model, checkpoints.history)
-    checkpoints.discard()
+    if args.export:
+        _export(args, data, model)
+    checkpoints.discard()  # only now: a training that was killed above is resumed up to there
     return 0
 
 
@@ -193,6 +208,26 @@ def _report_and_save(
     plot_history(history, saved["curves"])
     for what, path in saved.items():
         print(f"saved {what + ':':17} {path}")
+
+
+def _export(args: argparse.Namespace, data: TrainingData, model: keras.Model) -> None:
+    """Write the LiteRT files; what can't be had is a warning, for the model itself is there."""
+    from mask_detector.engines import sibling_path
+    from mask_detector.export import draw_shown_and_judged, export_variants, variants_text
+
+    outputs = {name: sibling_path(args.model, name) for name in args.export}
+    shown, judged = draw_shown_and_judged(data.splits, _JUDGED_COUNT, args.split_seed)
+    try:
+        variants = export_variants(model, args.model, outputs, shown, judged)
+    except ModelError as error:
+        logger.warning("warning: no LiteRT file: %s", error)
+        return
+    print(f"\n{variants_text(args.model, variants)}")
+    for variant in variants:
+        if variant.problem:
+            logger.warning("warning: %s is not written: it %s", variant.path, variant.problem)
+        else:
+            print(f"saved {variant.number_format + ':':17} {variant.path}")
 
 
 def _report_text(result: TrainingResult) -> str:

@@ -6,15 +6,22 @@ import argparse
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask_detector.commands.shared import add_judging_arguments, open_pipeline
+from mask_detector.commands.shared import (
+    LIVE_SSD_SIZE,
+    add_judging_arguments,
+    open_pipeline,
+)
 from mask_detector.errors import MaskDetectorError
 
 if TYPE_CHECKING:
+    from mask_detector.profiling import Profile
     from mask_detector.sinks import FrameSink, TallySink
     from mask_detector.sources import FrameSource
+    from mask_detector.types import Face, Frame
 
 HELP = "watch a camera or a video and box every face: green with a mask, red without"
 
@@ -28,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="0",
         help="camera index, network address, video file, photo, or folder of photos",
     )
-    add_judging_arguments(parser)
+    add_judging_arguments(parser, ssd_size=LIVE_SSD_SIZE)
     parser.add_argument(
         "--width",
         type=int,
@@ -44,28 +51,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "picture (.jpg, .png)",
     )
     parser.add_argument("--no-display", action="store_true", help="open no window")
+    calmness = parser.add_mutually_exclusive_group()
+    calmness.add_argument(
+        "--every-frame",
+        action="store_true",
+        help="classify each face in each frame, not only when it is new, unclear or has moved, and "
+        "every tenth frame",
+    )
+    calmness.add_argument(
+        "--no-tracks",
+        action="store_true",
+        help="judge each frame by itself: no face is followed, no verdict smoothed",
+    )
+    parser.add_argument("--show-ids", action="store_true", help="number the people in the picture")
+    parser.add_argument(
+        "--profile", action="store_true", help="print at the end what each stage of a frame takes"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     from mask_detector.pipeline import watch
+    from mask_detector.profiling import NO_PROFILE, Profile
     from mask_detector.sinks import TallySink
     from mask_detector.sources import open_source
 
     if args.width and not 16 <= args.width <= 16384:
         raise MaskDetectorError(f"--width {args.width} is out of range: expected 16 to 16384, or 0")
-    tally = TallySink()
+    tally, profile = TallySink(), Profile() if args.profile else NO_PROFILE
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(open_source(args.source))
         sinks = [tally, *_output_sinks(args, source)]
-        pipeline = open_pipeline(args)
-        if not args.no_display:
-            sinks += _window_sinks()
+        judge, windows = _open_judge_and_windows(args, profile)
+        sinks += windows
         for sink in sinks:
             stack.enter_context(sink)
+        options = {"width": args.width, "profile": profile, "with_ids": args.show_ids}
         started = time.monotonic()
         try:
             with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how a watch without a
-                watch(source, pipeline, sinks, width=args.width)  # window ends
+                watch(source, judge, sinks, **options)  # window ends
         finally:
             seconds = time.monotonic() - started
             stack.close()  # files are complete before anyone reads that they are
@@ -73,19 +97,58 @@ def run(args: argparse.Namespace) -> int:
                 if args.output:
                     print(f"saved {args.output}")
                 print(summary(tally, seconds))
+                if args.profile:
+                    print(profile.table())
     return 0
 
 
 def summary(tally: TallySink, seconds: float) -> str:
-    """`414 frames, 1210 faces (Mask 800, No Mask 410), 12.3 frames/s`."""
+    """`414 frames, 1210 faces (Mask 800, No Mask 410), 12.3 frames/s, 3 people`."""
     from mask_detector.labels import display_name
 
     counts = ", ".join(f"{display_name(name)} {n}" for name, n in sorted(tally.face_counts.items()))
-    total = tally.face_counts.total()
+    total, people = tally.face_counts.total(), tally.people_count
     return (
         f"{tally.frame_count} frames, {total} faces{f' ({counts})' if counts else ''}, "
         f"{tally.frame_count / max(seconds, 1e-9):.1f} frames/s"
+        + (f", {people} {'person' if people == 1 else 'people'}" if people else "")
+        + (f", {tally.dropped_count} frames dropped" if tally.dropped_count else "")
     )
+
+
+def _open_judge_and_windows(
+    args: argparse.Namespace, profile: Profile
+) -> tuple[Callable[[Frame], list[Face]], list[FrameSink]]:
+    """Load the models; a child process tries the display meanwhile."""
+    if args.no_display:
+        return open_judge(args, profile), []
+    from concurrent.futures import ThreadPoolExecutor
+
+    from mask_detector.display import display_problem
+    from mask_detector.sinks import WindowSink
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(display_problem)
+        judge = open_judge(args, profile)
+        problem = asked.result()
+    if problem:
+        logger.info("%s; going on without a window", problem)
+    return judge, [] if problem else [WindowSink()]
+
+
+def open_judge(args: argparse.Namespace, profile: Profile) -> Callable[[Frame], list[Face]]:
+    """Load the models, and follow faces with them unless the options say otherwise."""
+    from mask_detector.calibration import NOT_SURE_THRESHOLD
+    from mask_detector.pipeline import TrackingPipeline
+    from mask_detector.tracking import FaceTracker, TrackingOptions
+
+    pipeline = open_pipeline(args, profile)
+    if args.no_tracks:
+        return pipeline.judge_frame
+    card = pipeline.classifier.card
+    options = TrackingOptions(every=1) if args.every_frame else TrackingOptions()
+    least = card.thresholds.get(NOT_SURE_THRESHOLD, 0.0)
+    return TrackingPipeline(pipeline, FaceTracker(card.class_names, least, 0.0, options))
 
 
 def _output_sinks(args: argparse.Namespace, source: FrameSource) -> list[FrameSink]:
@@ -106,13 +169,3 @@ def _output_sinks(args: argparse.Namespace, source: FrameSource) -> list[FrameSi
         f"--output {args.output} ends in {suffix or 'nothing'}; expected a video "
         f"({', '.join(VIDEO_CODECS)}), or for one photo a picture ({', '.join(PICTURE_SUFFIXES)})"
     )
-
-
-def _window_sinks() -> list[FrameSink]:
-    from mask_detector.sinks import WindowSink, display_problem
-
-    problem = display_problem()
-    if problem:
-        logger.info("%s; going on without a window", problem)
-        return []
-    return [WindowSink()]

@@ -1,0 +1,59 @@
+"""What a training refuses before it begins, each in one clear line."""
+
+import json
+
+import pytest
+from conftest import ROOT, assert_clear_error, write_dataset
+
+QUICK = ("--backbone-weights", "none", "--image-size", "32", "--epochs", "1", "--crop", "none")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    root = tmp_path_factory.mktemp("dataset")
+    return write_dataset(root, {"with_mask": 12, "without_mask": 12})
+
+
+def training_command(dataset, model, *options):
+    return ["train_mask_detector.py", "--dataset", dataset, "--model", model,
+            "--plot", model.parent / "plot.png", *QUICK, *options]  # fmt: skip
+
+
+def test_resume_refuses_other_options_and_names_them(photos, tmp_path, run):
+    folder = tmp_path / "m.training"
+    folder.mkdir()
+    settings = {"epochs": 20, "data": "another set"}
+    (folder / "state.json").write_text(json.dumps({"settings": settings, "history": []}))
+    command = training_command(photos, tmp_path / "m.keras", "--resume")
+    assert_clear_error(run(*command), "epochs was 20, now 1", "--resume")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--dataset", "/nowhere"), ["/nowhere", "one folder of photos per class"]),
+        (("--model", "m.model"), ["m.model", ".keras or .h5"]),
+        (("--model", "/proc/no/m.keras"), ["/proc/no", "can't be written"]),
+        (("--epochs", "-1"), ["--epochs -1", "0 to"]),
+        (("--learning-rate", "-1"), ["--learning-rate -1.0"]),
+        (("--image-size", "8"), ["--image-size 8", "32 to"]),
+        (("--views", "-1"), ["--views -1", "0 to"]),
+        (("--classes", "with_mask,beard"), ["class beard", "with_mask, without_mask"]),
+        (("--classes", "with_mask"), ["one class alone (with_mask)"]),
+        (("--classes", "with_mask,with_mask"), ["names a class twice"]),
+        (("--architecture", "alexnet"), ["alexnet", "mobilenet_v2"]),
+        (("--backbone-weights", "/no/weights.h5"), ["/no/weights.h5", "imagenet, none"]),
+        (("--backbone-weights", str(ROOT / "Makefile")), ["Makefile", "does not fit"]),
+    ],
+)
+def test_bad_options_get_one_clear_line(options, words, photos, tmp_path, run):
+    command = training_command(photos, tmp_path / "m.keras")
+    assert_clear_error(run(*command, *options, cwd=tmp_path), *words)
+
+
+def test_a_failed_download_of_imagenet_weights_names_the_ways_out(photos, tmp_path, run):
+    command = training_command(photos, tmp_path / "m.keras",
+                               "--backbone-weights", "imagenet", "--image-size", "96")  # fmt: skip
+    nowhere = {"KERAS_HOME": str(tmp_path), "https_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+    done = run(*command, env=nowhere)
+    assert_clear_error(done, "could not be downloaded", "--backbone-weights PATH", "none")
