@@ -15,7 +15,12 @@ from mask_detector.ssd_file import SsdRecord
 from mask_detector.ssd_litert import Canvas, LiteRtSsdDetector, SsdRunner, decode
 from mask_detector.ssd_network import build_network
 from mask_detector.ssd_opencv import SsdDetector
-from mask_detector.ssd_preparation import SsdMaker, compare_runs, largest_difference
+from mask_detector.ssd_preparation import (
+    CONFIDENCE,
+    SsdMaker,
+    compare_runs,
+    largest_difference,
+)
 from mask_detector.ssd_scenes import USUAL_HEIGHTS, made_up_scenes
 
 NATIVE = (300, 300)
@@ -108,12 +113,14 @@ def test_boxes_are_decoded_as_the_paper_says():
 
 
 def test_int8_finds_what_opencv_finds_in_scenes(int8, makers, box):
-    parity = compare_runs(makers(NATIVE).opencv, LiteRtSsdDetector(int8, 0.3), scenes(box, 40))
+    quick = LiteRtSsdDetector(int8, CONFIDENCE)
+    parity = compare_runs(makers(NATIVE).opencv, quick, scenes(box, 40))
     assert parity.box_count > 60 and parity.is_within_bounds, parity
 
 
 def test_int8_finds_what_opencv_finds_in_street_photos(int8, makers, crowd):
-    parity = compare_runs(makers(NATIVE).opencv, LiteRtSsdDetector(int8, 0.3), crowd)
+    quick = LiteRtSsdDetector(int8, CONFIDENCE)
+    parity = compare_runs(makers(NATIVE).opencv, quick, crowd)
     assert parity.box_count > 100 and parity.is_within_bounds, parity
 
 
@@ -124,7 +131,7 @@ def test_the_parity_counts_what_is_lost_and_what_is_new(makers, portrait, paths)
     def parity_with(confidence):
         return compare_runs(opencv, SsdDetector(*paths, confidence, NATIVE), photos)
 
-    same, blind, rash = parity_with(0.3), parity_with(1.0), parity_with(0.05)
+    same, blind, rash = parity_with(CONFIDENCE), parity_with(1.0), parity_with(0.05)
     assert (same.photo_count, same.box_count, same.found, same.extra) == (2, 3, 3, 0)
     assert same.is_within_bounds and min(same.milliseconds) > 0
     assert (blind.found, blind.extra) == (0, 0) and not blind.is_within_bounds

@@ -334,15 +334,17 @@ def test_four_people_put_masks_on(recording, model):
                 track.observe(judged[track.box].probabilities)
             for shown, face in ((single, judged[track.box]), (held, track.face())):
                 shown.setdefault(track.track_id, []).append(verdict_of(face))
-    people = [track for track, shown in held.items() if "without_mask" in shown]
-    assert len(people) == 4 and all(len(held[track]) == 80 for track in people)
-    assert len(held) <= 6  # and at most two things that the detector takes for faces
+    people = [track for track, shown in held.items() if len(shown) == 80]
+    assert len(people) == 4  # a hand or a picture on the wall may be taken for a face for a while
+    assert len(held) <= 6
     for track in people:  # they change once, whatever single frames say
         changes = [verdict for verdict, _ in itertools.groupby(held[track])]
-        assert changes == ["without_mask", "with_mask"]
-    assert changes_in(held) == 4 <= changes_in(single)
+        half_on = [["with_incorrect_mask"]] if "3class" in model else []
+        assert changes[1:-1] in [[], *half_on]
+        assert (changes[0], changes[-1]) == ("without_mask", "with_mask")
+    assert changes_in(held) <= changes_in(single)
     pairs = [pair for t in held for pair in zip(single[t], held[t], strict=True) if pair[0]]
-    assert sum(one == other for one, other in pairs) / len(pairs) > 0.93
+    assert sum(one == other for one, other in pairs) / len(pairs) > 0.9
     assert asked < 0.25 * sum(map(len, held.values()))
 
 
