@@ -187,6 +187,15 @@ def test_prepare_builds_compares_and_says_what_it_kept(run, folder, photos):
         assert words in done.stdout
 
 
+def test_what_the_set_up_has_built_is_the_quick_detector(face_folder):
+    """`make` runs `prepare` with its defaults; were int8 refused, every frame would take longer."""
+    built = sorted(face_folder.glob("ssd_*.tflite"))
+    if not built:
+        pytest.skip("no set-up has built the quick face detector here (make setup)")
+    for shape in ("344x256", "400x224"):
+        assert face_folder / f"ssd_{shape}_int8.tflite" in built, built
+
+
 def test_int8_outside_its_bounds_gives_way_to_float32(keras, folder, photos, monkeypatch, capsys):
     monkeypatch.setattr(ssd_preparation, "LEAST_FOUND", 1.01)  # more than all
     options = ["prepare", "--face", folder, "--detect-size", "96", "--photos", photos]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HELP = "build the face detector's network anew for LiteRT, several times faster than OpenCV's run"
 _SHOWN_COUNT = 48  # scenes that show int8 the range of numbers
-_JUDGED_COUNT = 100  # photos, or scenes where there are none, that both runs look at
+_JUDGED_COUNT = 250  # photos, or scenes where there are none, that both runs look at
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
