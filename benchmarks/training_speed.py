@@ -26,8 +26,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mask_detector.benchmark_machine import core_count, processor_name, versions
+from mask_detector.benchmark_machine import processor_name, versions
 from mask_detector.errors import MaskDetectorError, writing
+from mask_detector.litert_runtime import core_count
 from mask_detector.model_file import read_card
 
 ROOT = Path(__file__).resolve().parents[1]

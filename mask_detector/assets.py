@@ -6,7 +6,6 @@ on the network. It is used only when its checksum is right; a damaged one is put
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import logging
 import shutil
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask_detector.errors import AssetError
+from mask_detector.file_hash import sha256_of
 
 if TYPE_CHECKING:
     import requests
@@ -112,7 +112,7 @@ def provide(asset: Asset, folder: Path) -> Path:
     target = folder / asset.name
     try:
         if target.exists():
-            if _sha256(target) in asset.sha256:
+            if sha256_of(target) in asset.sha256:
                 return target
             damaged = target.with_name(target.name + ".damaged")
             target.replace(damaged)
@@ -123,7 +123,7 @@ def provide(asset: Asset, folder: Path) -> Path:
             )
         folder.mkdir(parents=True, exist_ok=True)
         packaged = _path_in_package(asset)
-        if packaged is None or _sha256(packaged) not in asset.sha256:
+        if packaged is None or sha256_of(packaged) not in asset.sha256:
             return _download(asset, target)
         partial = target.with_name(target.name + ".part")
         shutil.copyfile(packaged, partial)
@@ -132,6 +132,15 @@ def provide(asset: Asset, folder: Path) -> Path:
         raise AssetError(f"{target} can't be written ({error}); choose another folder") from error
     logger.info("%s taken from the installed package %s", target, asset.package)
     return target
+
+
+def provide_ssd(folder: Path) -> tuple[Path, Path]:
+    """Make sure that `folder` holds the Caffe SSD; its description and its weights.
+
+    Raises:
+        AssetError: as `provide`.
+    """
+    return provide(SSD_PROTOTXT, folder), provide(SSD_WEIGHTS, folder)
 
 
 def _path_in_package(asset: Asset) -> Path | None:
@@ -181,7 +190,3 @@ def _other_ways(asset: Asset) -> str:
 def _in_a_word(error: requests.RequestException) -> str:
     response = error.response
     return f"HTTP {response.status_code}" if response is not None else type(error).__name__
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

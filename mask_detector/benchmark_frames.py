@@ -23,7 +23,7 @@ import numpy as np
 from mask_detector.demo import portrait
 from mask_detector.errors import MaskDetectorError, UnreadableImageError
 from mask_detector.face_detectors import FaceDetector
-from mask_detector.images import read_image
+from mask_detector.images import read_image, resized
 from mask_detector.sources import photos_in
 from mask_detector.types import FaceBox
 
@@ -170,10 +170,9 @@ def _scaled(cutout: Cutout, width: int, height: int, frame_height: int) -> Cutou
     image, box = cutout.image, cutout.box
     factor = min(width / image.shape[1], height / image.shape[0]) / (1 + ZOOM)
     factor = min(factor, 0.4 * frame_height / box.height)
-    size = max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor))
-    interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    size = (max(1, round(side * factor)) for side in (image.shape[1], image.shape[0]))
     edges = (round(edge * factor) for edge in (box.left, box.top, box.right, box.bottom))
-    return Cutout(cv2.resize(image, size, interpolation=interpolation), FaceBox(*edges, box.score))
+    return Cutout(resized(image, *size), FaceBox(*edges, box.score))
 
 
 def _mirrored(cutout: Cutout) -> Cutout:

@@ -14,9 +14,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mask_detector.assets import SSD_PROTOTXT, SSD_WEIGHTS, provide
-from mask_detector.engines import fastest_sibling, fingerprint
-from mask_detector.litert_model import core_count
+from mask_detector.assets import provide_ssd
+from mask_detector.engines import fastest_sibling
+from mask_detector.file_hash import sha256_of
+from mask_detector.litert_runtime import core_count
 from mask_detector.model_file import read_card
 from mask_detector.ssd_opencv import SsdDetector
 
@@ -65,7 +66,7 @@ class Machine:
             detect_size: of our detector, see `ssd_shapes.py`.
         """
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-        prototxt, weights = provide(SSD_PROTOTXT, face_folder), provide(SSD_WEIGHTS, face_folder)
+        prototxt, weights = provide_ssd(face_folder)
         prepared = sorted(face_folder.glob("ssd_*.tflite"))
         files = dict.fromkeys((model, fastest_sibling(model, "auto"), weights, *prepared))
         rate = matrix_rate()
@@ -82,7 +83,7 @@ class Machine:
             cores=core_count(),
             load_average=load,
             versions=versions(),
-            files={path.name: fingerprint(path) for path in files},
+            files={path.name: sha256_of(path) for path in files},
             matrix_gflop_per_s=rate,
             floors=[Floor(name, gflop, 1000 * gflop / rate) for name, gflop in gflops.items()],
         )

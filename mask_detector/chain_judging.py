@@ -21,6 +21,7 @@ from mask_detector.audit import audit_dataset, split_photos
 from mask_detector.calibration import NOT_SURE_THRESHOLD
 from mask_detector.detection_scores import ScoredPhoto
 from mask_detector.errors import DatasetError, UnreadableImageError
+from mask_detector.face_boxes import edges_of
 from mask_detector.face_detectors import FaceDetector
 from mask_detector.images import read_image
 from mask_detector.labels import model_class_of
@@ -147,9 +148,9 @@ def score_photo(
         probabilities: `(boxes, classes)` what a classifier says of each.
     """
     return ScoredPhoto(
-        _as_array([face.box for face in photo.faces]),
+        edges_of([face.box for face in photo.faces]),
         np.array([labels[face.class_name] for face in photo.faces], int),
-        boxes=_as_array(boxes),
+        boxes=edges_of(boxes),
         scores=np.array([box.score for box in boxes], float),
         probabilities=probabilities,
     )
@@ -169,8 +170,3 @@ def _labels(
         )
     indices |= {name: len(model_classes) + i for i, name in enumerate(unknown)}
     return (*model_classes, *unknown), indices
-
-
-def _as_array(boxes: Sequence[FaceBox]) -> np.ndarray:
-    edges = [(box.left, box.top, box.right, box.bottom) for box in boxes]
-    return np.array(edges, float).reshape(-1, 4)

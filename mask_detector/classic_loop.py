@@ -21,7 +21,7 @@ import cv2
 import imutils
 import numpy as np
 
-from mask_detector.assets import SSD_PROTOTXT, SSD_WEIGHTS, provide
+from mask_detector.assets import provide_ssd
 from mask_detector.errors import ModelError
 from mask_detector.labels import Meaning, display_name, meaning_of
 from mask_detector.mask_classifiers import load_keras
@@ -102,8 +102,7 @@ class ClassicLoop:
 
 def open_classic_loop(model: Path, face_folder: Path) -> ClassicLoop:
     """The loop with the detector's weights from a folder, where they are put on first use."""
-    prototxt, weights = provide(SSD_PROTOTXT, face_folder), provide(SSD_WEIGHTS, face_folder)
-    return ClassicLoop(prototxt, weights, model)
+    return ClassicLoop(*provide_ssd(face_folder), model)
 
 
 def draw(frame: np.ndarray, place: Edges, name: str, probability: float) -> None:

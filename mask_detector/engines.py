@@ -8,11 +8,11 @@ Nothing of TensorFlow is loaded to find out.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
 
 from mask_detector.errors import ModelError
+from mask_detector.file_hash import sha256_of
 from mask_detector.model_file import kind_of, read_card
 from mask_detector.types import ModelCard
 
@@ -27,12 +27,6 @@ def sibling_path(model: Path, number_format: str) -> Path:
     """Name the LiteRT file beside a model: `m.tflite`, `m_float16.tflite`, `m_float32.tflite`."""
     ending = "" if number_format == "int8" else f"_{number_format}"
     return model.with_name(f"{model.stem}{ending}.tflite")
-
-
-def fingerprint(model: Path) -> str:
-    """SHA-256 of a model file, by which its exports know it."""
-    with model.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fastest_sibling(model: Path, engine: str) -> Path:
@@ -84,6 +78,6 @@ def _sound_card(path: Path, model: Path) -> ModelCard:
         raise ModelError("is damaged or cut off") from error
     if card is None or not card.exported_from:
         raise ModelError("does not say what it was made from")
-    if not model.is_file() or card.exported_from != fingerprint(model):
+    if not model.is_file() or card.exported_from != sha256_of(model):
         raise ModelError(f"was made from another {model.name}")
     return card

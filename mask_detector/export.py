@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mask_detector.engines import NUMBER_FORMATS, fingerprint
+from mask_detector.engines import NUMBER_FORMATS
 from mask_detector.errors import ModelError
+from mask_detector.file_hash import sha256_of
 from mask_detector.litert_conversion import to_litert
 from mask_detector.litert_model import LOGITS
 from mask_detector.mask_classifiers import KerasClassifier, load_classifier
@@ -158,7 +159,7 @@ def export_variants(
     Raises:
         ModelError: a network that LiteRT can't run, or a place that can't be written.
     """
-    card = replace(read_card(source), exported_from=fingerprint(source))
+    card = replace(read_card(source), exported_from=sha256_of(source))
     crops = load_crops(shown, card) if "int8" in outputs else None
     drafts = {name: path.with_name(f".{path.stem}.draft.tflite") for name, path in outputs.items()}
     variants = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,12 @@ class BoxAdjustment:
         centres = (edges[:, 2:] + edges[:, :2]) / 2 + sizes * (self.dx, self.dy)
         halves = sizes * (self.width / 2, self.height / 2)
         return np.concatenate([centres - halves, centres + halves], axis=1)
+
+
+def edges_of(boxes: Sequence[FaceBox]) -> np.ndarray:
+    """Left, top, right and bottom of boxes as one array, `(n, 4)` float64."""
+    edges = [(box.left, box.top, box.right, box.bottom) for box in boxes]
+    return np.array(edges, float).reshape(-1, 4)
 
 
 def clean_boxes(

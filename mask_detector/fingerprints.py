@@ -9,7 +9,6 @@ is left after the mean is taken away is what makes a photo this one and no other
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import imagehash
 import numpy as np
 from PIL import Image
 
+from mask_detector.file_hash import sha256_of
 from mask_detector.images import read_image
 
 MOST_BITS = 12
@@ -50,7 +50,7 @@ def fingerprint(path: Path) -> Fingerprint:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     side = (_THUMBNAIL_SIDE, _THUMBNAIL_SIDE)
     return Fingerprint(
-        file_hash=hashlib.sha256(path.read_bytes()).hexdigest(),
+        file_hash=sha256_of(path),
         picture_hash=_perceptual_hash(grey),
         mirrored_hash=_perceptual_hash(grey[:, ::-1]),
         thumbnail=cv2.resize(grey, side, interpolation=cv2.INTER_AREA),

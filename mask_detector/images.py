@@ -98,20 +98,23 @@ def crop_face(image: np.ndarray, box: FaceBox, margin: float) -> np.ndarray:
     return image[top:bottom, left:right]
 
 
-def fit(image: np.ndarray, size: int) -> np.ndarray:
-    """Stretch a picture to `(size, size, 3)`, averaging when it shrinks so that nothing aliases."""
-    shrinks = image.shape[0] > size or image.shape[1] > size
+def resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Stretch a picture, averaging where it shrinks so that nothing aliases."""
+    shrinks = image.shape[0] > height or image.shape[1] > width
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(image, (size, size), interpolation=interpolation)
+    return cv2.resize(image, (width, height), interpolation=interpolation)
+
+
+def fit(image: np.ndarray, size: int) -> np.ndarray:
+    """Stretch a picture to `(size, size, 3)`; nothing aliases."""
+    return resized(image, size, size)
 
 
 def scaled(image: np.ndarray, longer_side: int) -> np.ndarray:
     """Bring a picture's longer side to that many pixels, its shape kept; nothing aliases."""
     height, width = image.shape[:2]
     factor = longer_side / max(height, width)
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    return cv2.resize(image, size, interpolation=interpolation)
+    return resized(image, max(1, round(width * factor)), max(1, round(height * factor)))
 
 
 def cut_out(image: np.ndarray, box: FaceBox | None, margin: float | None, size: int) -> np.ndarray:

@@ -1,12 +1,11 @@
 """Run a LiteRT model (`.tflite`), ours or another's, without TensorFlow.
 
 LiteRT starts in a tenth of a second where TensorFlow takes several, and judges a face in a few
-milliseconds. Source: https://ai.google.dev/edge/litert/inference
+milliseconds.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from mask_detector.calibration import softmax
 from mask_detector.errors import ModelError
-from mask_detector.quiet import standard_error_dropped
+from mask_detector.litert_runtime import open_interpreter
 
 LOGITS = "logits"  # the name of an output that softmax has yet to turn into probabilities
 
@@ -34,7 +33,7 @@ class LiteRtModel:
         Raises:
             ModelError: a damaged file, or a network that LiteRT can't run by itself.
         """
-        self._interpreter = _open(path)
+        self._interpreter = open_interpreter(path, str(path))
         (self._input, *more_inputs) = self._interpreter.get_input_details()
         (self._output, *more_outputs) = self._interpreter.get_output_details()
         if more_inputs or more_outputs:
@@ -71,29 +70,6 @@ class LiteRtModel:
             return values.astype(dtype, copy=False)
         limits = np.iinfo(dtype)
         return np.clip(np.rint(values / step) + zero, limits.min, limits.max).astype(dtype)
-
-
-def core_count() -> int:
-    """How many cores this process may use: a container or `taskset` may leave it few of many."""
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _open(path: Path) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        with standard_error_dropped():  # it announces its helpers there
-            interpreter = Interpreter(model_path=str(path), num_threads=core_count())
-            for tensor in interpreter.get_input_details():
-                if tensor["shape"].size and tensor["shape"][0] != 1:
-                    interpreter.resize_tensor_input(tensor["index"], [1, *tensor["shape"][1:]])
-            interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [repr(error)])[0]
-        raise ModelError(f"{path} can't be loaded by LiteRT: {reason[:200]}") from error
-    return interpreter
 
 
 def _shape(tensor: dict[str, Any]) -> tuple[int | None, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mask_detector.assets import SSD_PROTOTXT, SSD_WEIGHTS, provide
+from mask_detector.assets import SSD_WEIGHTS, provide_ssd
 from mask_detector.errors import ModelError
 from mask_detector.face_boxes import without_nested
 from mask_detector.ssd_file import find_ssd, has_ssd
@@ -37,14 +37,15 @@ class SsdByShape:
             is_quick: use LiteRT's run where `prepare` has left a sound file for a shape.
 
         Raises:
-            AssetError: the Caffe network can't be had.
+            AssetError: the Caffe network can't be had, and `prepare` has left no file.
         """
         self._folder, self._confidence, self._is_quick = folder, confidence, is_quick
         self._side = detect_size or self.DETECT_SIZE
-        self._paths = provide(SSD_PROTOTXT, folder), provide(SSD_WEIGHTS, folder)
         self._runs: dict[tuple[int, int], SsdDetector | LiteRtSsdDetector] = {}
-        if not is_quick or not has_ssd(folder):
-            check_caffe_reader()  # now, not when the first frame is there
+        self._caffe_paths: tuple[Path, Path] | None = None
+        if not is_quick or not has_ssd(folder):  # what is missing is told before the first frame
+            self._caffe_paths = provide_ssd(folder)
+            check_caffe_reader()
 
     def detect(self, image: np.ndarray) -> list[FaceBox]:
         height, width = image.shape[:2]
@@ -70,4 +71,6 @@ class SsdByShape:
                 return LiteRtSsdDetector(file, self._confidence)
             except (ModelError, ImportError) as error:
                 logger.warning("%s; OpenCV runs it instead", error)
-        return SsdDetector(*self._paths, self._confidence, (width, height))
+        if self._caffe_paths is None:  # reading and checking it takes 15 ms, mostly for nothing
+            self._caffe_paths = provide_ssd(self._folder)
+        return SsdDetector(*self._caffe_paths, self._confidence, (width, height))

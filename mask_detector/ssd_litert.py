@@ -12,8 +12,7 @@ import numpy as np
 
 from mask_detector.errors import ModelError
 from mask_detector.face_boxes import clean_boxes
-from mask_detector.litert_model import core_count
-from mask_detector.quiet import standard_error_dropped
+from mask_detector.litert_runtime import open_interpreter
 from mask_detector.ssd_file import SsdFile, SsdRecord
 from mask_detector.ssd_opencv import SsdDetector
 from mask_detector.types import FaceBox
@@ -52,14 +51,8 @@ class SsdRunner:
         Raises:
             ModelError: a network that LiteRT can't run.
         """
-        from ai_edge_litert.interpreter import Interpreter
-
+        self._interpreter = open_interpreter(file.network, "the SSD")
         try:
-            with standard_error_dropped():  # it announces its helpers there
-                self._interpreter = Interpreter(
-                    model_content=file.network, num_threads=core_count()
-                )
-                self._interpreter.allocate_tensors()
             (tensor,) = self._interpreter.get_input_details()
             outputs = self._interpreter.get_signature_runner().get_output_details()
             grids = range(len(outputs) // 2)

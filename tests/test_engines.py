@@ -11,8 +11,9 @@ from conftest import ROOT, SHIPPED_MODEL, write_video
 
 from mask_detector.commands import evaluate, image
 from mask_detector.commands.shared import number_formats, open_classifier
-from mask_detector.engines import fastest_sibling, fingerprint, sibling_path
+from mask_detector.engines import fastest_sibling, sibling_path
 from mask_detector.errors import ModelError
+from mask_detector.file_hash import sha256_of
 from mask_detector.mask_classifiers import KerasClassifier, LiteRtClassifier
 from mask_detector.model_file import read_card, save_tflite
 
@@ -52,7 +53,7 @@ def test_siblings_are_named_after_the_model(model):
     ],
 )
 def test_the_quickest_sibling_stands_in_and_is_named(model, there, taken, caplog):
-    paths = {name: put_sibling(model, name, fingerprint(model)) for name in there}
+    paths = {name: put_sibling(model, name, sha256_of(model)) for name in there}
     with caplog.at_level("INFO"):
         for engine in ("auto", "litert"):
             assert fastest_sibling(model, engine) == paths[taken]
@@ -71,7 +72,7 @@ def test_the_quickest_sibling_stands_in_and_is_named(model, there, taken, caplog
     ],
 )
 def test_a_sibling_that_is_not_sound_is_passed_over(model, flaw, words, caplog):
-    made_from = {"another": "0" * 64, "unsaid": ""}.get(flaw, fingerprint(model))
+    made_from = {"another": "0" * 64, "unsaid": ""}.get(flaw, sha256_of(model))
     path = put_sibling(model, "int8", made_from)
     if flaw == "cut off":
         path.write_bytes(path.read_bytes()[:-40])
@@ -83,12 +84,12 @@ def test_a_sibling_that_is_not_sound_is_passed_over(model, flaw, words, caplog):
     with pytest.raises(ModelError) as raised:
         fastest_sibling(model, "litert")
     assert f"python -m mask_detector export --model {model}" in str(raised.value)
-    sound = put_sibling(model, "float16", fingerprint(model))
+    sound = put_sibling(model, "float16", sha256_of(model))
     assert fastest_sibling(model, "auto") == sound
 
 
 def test_a_model_that_was_trained_anew_leaves_its_old_siblings_behind(model):
-    put_sibling(model, "int8", fingerprint(model))
+    put_sibling(model, "int8", sha256_of(model))
     with model.open("ab") as file:
         file.write(b"\0")
     assert fastest_sibling(model, "auto") == model

@@ -4,18 +4,16 @@ import dataclasses
 import hashlib
 import re
 import shutil
-import subprocess
-import sys
 
 import cv2
 import numpy as np
 import pytest
 from conftest import ROOT, assert_clear_error
 
-from mask_detector import ssd_file, ssd_preparation
+from mask_detector import assets, ssd_file, ssd_preparation, ssd_shapes
 from mask_detector.assets import SSD_PROTOTXT, SSD_WEIGHTS
 from mask_detector.cli import main
-from mask_detector.errors import MaskDetectorError, ModelError
+from mask_detector.errors import AssetError, MaskDetectorError, ModelError
 from mask_detector.face_crops import open_training_detector
 from mask_detector.face_detectors import open_detector
 from mask_detector.ssd_file import find_ssd, read_ssd, ssd_path, write_ssd
@@ -88,6 +86,28 @@ def test_the_ssd_takes_the_file_and_else_opencv(file, folder, portrait):
     assert dataclasses.replace(box, score=0) == dataclasses.replace(expected, score=0)
 
 
+def test_the_caffe_network_is_fetched_only_where_opencv_must_run_it(file, tmp_path, portrait):
+    quick = write_ssd(file, tmp_path).name
+    finder = open_detector("ssd", folder=tmp_path, confidence=0.5, detect_size=SIDE)
+    assert len(finder.detect(portrait)) == 1
+    assert [each.name for each in tmp_path.iterdir()] == [quick]
+    finder.detect(portrait[:300])  # wide, and there is no file for that
+    names = {quick, SSD_PROTOTXT.name, SSD_WEIGHTS.name}
+    assert {each.name for each in tmp_path.iterdir()} == names
+
+
+def test_a_network_that_cannot_be_had_is_told_before_the_first_frame(file, tmp_path, monkeypatch):
+    nowhere = dataclasses.replace(SSD_PROTOTXT, url="http://127.0.0.1:1/deploy", package="")
+    monkeypatch.setattr(assets, "SSD_PROTOTXT", nowhere)
+    for name in ("ssd", "ssd-opencv"):
+        with pytest.raises(AssetError, match=re.escape(nowhere.url)):
+            open_detector(name, folder=tmp_path, confidence=0.5)
+    write_ssd(file, tmp_path)
+    assert isinstance(opened(tmp_path), LiteRtSsdDetector)
+    with pytest.raises(AssetError, match=re.escape(nowhere.url)):
+        open_detector("ssd-opencv", folder=tmp_path, confidence=0.5)
+
+
 def test_training_looks_with_opencv_whatever_is_prepared(file, folder):
     record = dataclasses.replace(file.record, height=300, width=300)
     write_ssd(dataclasses.replace(file, record=record), folder)
@@ -143,7 +163,7 @@ def test_a_folder_that_is_none_is_named(file, tmp_path):
         write_ssd(file, tmp_path / "file")
 
 
-def test_finding_faces_never_imports_tensorflow(file, folder, portrait):
+def test_finding_faces_never_imports_tensorflow(file, folder, run):
     write_ssd(file, folder)
     code = (
         "import sys\n"
@@ -156,9 +176,7 @@ def test_finding_faces_never_imports_tensorflow(file, folder, portrait):
         "assert len(finder.detect(portrait())) == 1\n"
         "sys.exit(', '.join({'tensorflow', 'keras'} & set(sys.modules)) or 0)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = run("-c", code)
     assert done.returncode == 0, done.stderr
 
 
@@ -173,18 +191,19 @@ def photos(portrait, tmp_path):
     return folder
 
 
-def test_prepare_builds_compares_and_says_what_it_kept(run, folder, photos):
+def test_prepare_builds_compares_and_says_what_it_kept(keras, folder, photos, capsys):
     stale = ssd_path(folder, 168, 296, "float32")
     stale.write_bytes(b"of an earlier time")
-    options = ("--face", folder, "--detect-size", "220", "--photos", photos)
-    done = run("-m", "mask_detector", "prepare", *options)
-    assert done.returncode == 0, done.stderr
+    options = ["--face", folder, "--detect-size", "220", "--photos", photos]
+    assert main(["prepare", *map(str, options)]) == 0
+    told = capsys.readouterr().out
     file = find_ssd(folder, 168, 296, SSD_WEIGHTS.sha256)
     assert file.record.number_format == "int8" and not stale.exists()
-    assert f"saved {folder / 'ssd_296x168_int8.tflite'}" in done.stdout
-    assert re.search(r"opencv +3\b", done.stdout) and re.search(r"int8 +3 +100.00%", done.stdout)
+    for shape in ("256x192", "296x168"):
+        assert f"saved {folder / f'ssd_{shape}_int8.tflite'}" in told
+    assert len(re.findall(r"opencv +3\b", told)) == len(re.findall(r"int8 +3 +100.00%", told)) == 2
     for words in ("2 photos of", "OpenCV's within", "found", "ms per photo"):
-        assert words in done.stdout
+        assert words in told
 
 
 def test_what_the_set_up_has_built_is_the_quick_detector(face_folder):
@@ -198,6 +217,7 @@ def test_what_the_set_up_has_built_is_the_quick_detector(face_folder):
 
 def test_int8_outside_its_bounds_gives_way_to_float32(keras, folder, photos, monkeypatch, capsys):
     monkeypatch.setattr(ssd_preparation, "LEAST_FOUND", 1.01)  # more than all
+    monkeypatch.setattr(ssd_shapes, "LIVE_ASPECTS", (16 / 9,))  # one shape takes half the time
     options = ["prepare", "--face", folder, "--detect-size", "96", "--photos", photos]
     assert main([*map(str, options), "--format", "int8"]) == 1
     assert "int8 is outside its bounds" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """The face SSD built anew for LiteRT: against OpenCV's run of the same Caffe network."""
 
 import dataclasses
+from functools import partial
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from mask_detector.errors import ModelError
 from mask_detector.images import read_image
 from mask_detector.ssd_file import SsdRecord
 from mask_detector.ssd_litert import Canvas, LiteRtSsdDetector, SsdRunner, decode
-from mask_detector.ssd_network import build_network
+from mask_detector.ssd_network import Ranges, build_network
 from mask_detector.ssd_opencv import SsdDetector
 from mask_detector.ssd_preparation import (
     CONFIDENCE,
@@ -185,3 +186,38 @@ def test_a_rectangle_is_built_too(keras, paths, portrait):
     (expected,) = network.forward("mbox_loc")
     offsets = [np.ravel(answers[f"offsets_{grid}"]) for grid in range(6)]
     np.testing.assert_allclose(np.concatenate(offsets), expected, atol=1e-4)
+
+
+def test_levelled_channels_change_no_answer(keras, paths, portrait):
+    """Ranges are for eight bits; in floats the network says the same with and without them."""
+    text = paths[0].read_text()
+    layers, weights = read_layers(text), read_weights(text, paths[1].read_bytes())
+    build = partial(build_network, layers, weights, 96, 128, SsdDetector.MEAN_BGR)
+    plain = build()
+    record = SsdRecord("", 96, 128, "float32", plain.margin, plain.edge_bgr, ())
+    canvas = Canvas(record, plain.model.input_shape, np.float32)
+    shown = [canvas.show(image).copy() for image in (portrait, portrait[:, ::-1])]
+    measured = [plain.inner(each) for each in shown]
+
+    def most(relu, part):
+        tensors = [np.asarray(answer[relu][part], float) for answer in measured]
+        return np.max(tensors, axis=(0, 1, 2, 3))
+
+    ranges = {
+        relu: Ranges(most(relu, "out"), most(relu, "addend") if "addend" in parts else None)
+        for relu, parts in measured[0].items()
+    }
+    levelled = build(ranges=ranges)
+    for each in shown:
+        answers, expected = levelled.model(each), plain.model(each)
+        for name in expected:
+            np.testing.assert_allclose(answers[name], expected[name], atol=1e-4)
+        inner, usual = levelled.inner(each), plain.inner(each)
+        for relu in ranges:
+            assert spread(inner[relu]["out"]) < 0.9 * spread(usual[relu]["out"])
+
+
+def spread(tensor):
+    """How much larger the largest channel gets than channels do on average."""
+    most = np.max(tensor, axis=(0, 1, 2))
+    return most.max() / most.mean()

@@ -1,6 +1,8 @@
 """Training as a user starts it: its files, its repeatability, a kill and `--resume`."""
 
+import contextlib
 import csv
+import io
 import json
 import os
 import re
@@ -16,6 +18,8 @@ import pytest
 from conftest import ROOT, textured_photo
 from data_sets import audit, settle, voc, write
 from sklearn.metrics import confusion_matrix
+
+from mask_detector.cli import main
 
 # A network from random weights on 32-pixel pictures: seconds, and all the same code.
 QUICK = ("--backbone-weights", "none", "--image-size", "32", "--batch-size", "8",
@@ -54,15 +58,27 @@ def backbone(tmp_path_factory, keras):
     return path
 
 
+@pytest.fixture(scope="module")
+def train(keras):
+    """Train as the script does, but here: TensorFlow is loaded once. What it has said."""
+
+    def train_here(*command):
+        output = io.TextIOWrapper(io.BytesIO())
+        with contextlib.redirect_stdout(output):
+            assert main(["train", *map(str, command[1:])]) == 0
+        return output.buffer.getvalue().decode()
+
+    return train_here
+
+
 @pytest.fixture(scope="module", params=["3", "0"], ids=["kept views", "ever new views"])
-def trained(request, reds_and_blues, backbone, tmp_path_factory, run):
+def trained(request, reds_and_blues, backbone, tmp_path_factory, train):
     """One unbroken training of both stages: on frozen features, and on the pictures themselves."""
     folder = tmp_path_factory.mktemp("trained")
     stages = ("--epochs", "3", "--fine-tune", "30", "--fine-tune-epochs", "2",
               "--backbone-weights", backbone, "--views", request.param)  # fmt: skip
-    done = run(*training_command(reds_and_blues, folder / "m.keras", *stages))
-    assert done.returncode == 0, done.stderr
-    return folder, done, stages
+    said = train(*training_command(reds_and_blues, folder / "m.keras", *stages))
+    return folder, said, stages
 
 
 def read_log(path):
@@ -71,19 +87,19 @@ def read_log(path):
 
 
 def test_training_leaves_model_report_plots_and_log(trained):
-    folder, done, _ = trained
+    folder, said, _ = trained
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "m.keras", "m_report.txt", "m_confusion_matrix.png", "m_reliability.png", "m_log.csv",
         "plot.png",
     }  # fmt: skip
     for name in names:
-        assert str(folder / name) in done.stdout  # told where
+        assert str(folder / name) in said  # told where
     for name in ("plot.png", "m_confusion_matrix.png", "m_reliability.png"):
         assert cv2.imread(str(folder / name)).std() > 5
-    assert (folder / "m_report.txt").read_text() in done.stdout
-    assert re.search(r"TensorFlow \S+, Keras \S+ on (CPU|\S)", done.stdout)
-    assert re.search("^pictures: train 4[24], val [89], test [89]$", done.stdout, re.M)
+    assert (folder / "m_report.txt").read_text() in said
+    assert re.search(r"TensorFlow \S+, Keras \S+ on (CPU|\S)", said)
+    assert re.search("^pictures: train 4[24], val [89], test [89]$", said, re.M)
 
 
 def test_the_log_has_a_row_per_epoch_with_the_rate_of_its_stage(trained):
@@ -166,33 +182,23 @@ def test_no_path_of_the_training_machine_is_in_the_card(trained):
     assert "/" not in read_card(trained[0] / "m.keras").training_options["backbone_weights"]
 
 
-@pytest.mark.parametrize("killed_in", ["features", "head", "fine-tuning"])
 def test_a_killed_training_resumes_and_ends_like_an_unbroken_one(
-    killed_in, trained, reds_and_blues, tmp_path, run, keras
+    trained, reds_and_blues, tmp_path, tmp_path_factory, run, keras
 ):
+    """Killed in every stage that it comes to, one after the other, and resumed each time."""
     unbroken, _, options = trained
-    if killed_in != "fine-tuning" and options[-1] == "0":
-        pytest.skip("one kill is enough where no features are kept")
-    model, kept = tmp_path / "m.keras", tmp_path / "m.training"
+    keeps_features = options[-1] != "0"
+    model, told = tmp_path / "m.keras", tmp_path_factory.mktemp("told")
     command = [str(part) for part in training_command(reds_and_blues, model, *options)]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / command[0]), *command[1:]],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    state = kept / "state.json"
-    if killed_in == "features":
-        wait_until(lambda: list(kept.glob("train-features.*")), process)
-    else:
-        wait_until(lambda: killed_in in (state.read_text() if state.exists() else ""), process)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not model.exists()
-    assert (json.loads(state.read_text())["history"] == []) == (killed_in == "features")
-
+    moments = ("features", "head", "fine-tuning") if keeps_features else ("fine-tuning",)
+    for number, moment in enumerate(moments):
+        resume = ["--resume"] if number else []
+        output = told / moment
+        kill_in(moment, [*command, *resume], model, output)
+        assert ("nothing to resume" in output.read_text()) == (moment == "head")
     done = run(*command, "--resume")
     assert done.returncode == 0, done.stderr
-    told = "nothing to resume" if killed_in == "features" else r"resuming after epoch \d"
-    assert re.search(told, done.stdout)
+    assert re.search(r"resuming after epoch \d", done.stdout)
     assert {p.name for p in tmp_path.iterdir()} == {p.name for p in unbroken.iterdir()}
     for ours, theirs in zip(read_log(tmp_path / "m_log.csv"), read_log(unbroken / "m_log.csv"),
                             strict=True):  # fmt: skip
@@ -201,6 +207,25 @@ def test_a_killed_training_resumes_and_ends_like_an_unbroken_one(
     resumed, whole = (keras.models.load_model(f / "m.keras") for f in (tmp_path, unbroken))
     for a, b in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def kill_in(moment, command, model, output):
+    """Start a training, kill it in the middle of something, and look at what it leaves."""
+    kept = model.with_suffix(".training")
+    state = kept / "state.json"
+    with output.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-u", str(ROOT / command[0]), *command[1:]],
+            cwd=ROOT, stdout=file, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        if moment == "features":
+            wait_until(lambda: list(kept.glob("train-features.*")), process)
+        else:
+            wait_until(lambda: moment in (state.read_text() if state.exists() else ""), process)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert not model.exists()
+    assert (json.loads(state.read_text())["history"] == []) == (moment == "features")
 
 
 def test_a_stage_whose_epochs_are_all_done_is_not_trained_again(
@@ -257,7 +282,7 @@ def wait_until(condition, process, timeout_s=180):
 
 
 def test_the_h5_format_is_honoured_and_options_beyond_the_usual_work(
-    reds_and_blues, tmp_path, run, keras
+    reds_and_blues, tmp_path, train, keras
 ):
     """Three classes of any name, given train and test folders, head only, and an export."""
     from mask_detector.engines import fastest_sibling
@@ -272,19 +297,18 @@ def test_the_h5_format_is_honoured_and_options_beyond_the_usual_work(
                 cv2.imwrite(str(root / split / name / f"{index}.bmp"), grey // 4 + shade)
     model = tmp_path / "deep" / "m.h5"
     options = ("--crop", "auto", "--face", tmp_path / "never opened", "--export", "float32")
-    done = run(*training_command(root, model, "--epochs", "1", *options))
-    assert done.returncode == 0, done.stderr
-    assert "odd one" in done.stdout and "n = 12" in done.stdout
+    said = train(*training_command(root, model, "--epochs", "1", *options))
+    assert "odd one" in said and "n = 12" in said
     assert keras.models.load_model(model, compile=False).output_shape == (None, 3)
     assert read_card(model).class_names == ("def_front", "odd one", "ok_front")
     assert not (tmp_path / "never opened").exists()  # no class speaks of masks
     exported = fastest_sibling(model, "litert")
-    assert exported.name == "m_float32.tflite" and f"{exported}" in done.stdout
-    assert re.search(r"^float32 +\d\.\d{4} +100.00%", done.stdout, re.M)
+    assert exported.name == "m_float32.tflite" and f"{exported}" in said
+    assert re.search(r"^float32 +\d\.\d{4} +100.00%", said, re.M)
 
 
 def test_two_sources_marked_faces_and_chosen_classes(
-    reds_and_blues, tmp_path, run, keras, face_folder
+    reds_and_blues, tmp_path, train, keras, face_folder
 ):
     """Class folders and VOC boxes together; the third class is left out, the order is ours."""
     from mask_detector.model_file import read_card
@@ -303,15 +327,14 @@ def test_two_sources_marked_faces_and_chosen_classes(
         ]
         voc(street / "annotations" / f"{index}.xml", f"{index}.png", boxes[index % 3 :])
     model = tmp_path / "m.keras"
-    done = run(*training_command(
+    told = train(*training_command(
         reds_and_blues, model, "--dataset", street, "--classes", ",".join(names), "--epochs", "3",
         "--crop", "faces", "--face", face_folder, "--split-seed", "3", "--seed", "5",
     ))  # fmt: skip
-    assert done.returncode == 0, done.stderr
     data = gather([audit(reds_and_blues), audit(street)], split_seed=3, class_names=names)
     for name in (reds_and_blues.name, "street"):
         counts = ", ".join(f"{split} {n}" for split, n in data.sources[name].items())
-        assert done.stdout.count(f"{name}: {counts}") == 2  # before the training and in its report
+        assert told.count(f"{name}: {counts}") == 2  # before the training and in its report
     card = read_card(model)
     assert card.class_names == names
     assert card.training_data == {"fingerprint": data.fingerprint, "sources": data.sources}

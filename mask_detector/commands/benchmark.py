@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask_detector.commands import video
-from mask_detector.commands.shared import LIVE_SSD_SIZE, detect_size, list_of
+from mask_detector.commands.shared import (
+    LIVE_SSD_SIZE,
+    add_face_argument,
+    detect_size,
+    list_of,
+    open_pipeline,
+)
 from mask_detector.errors import MaskDetectorError, writing
 
 if TYPE_CHECKING:
@@ -33,13 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("models/mask_detector.keras"),
         help="the classifier of both, a .keras file; ours may run what was exported from it",
     )
-    parser.add_argument(
-        "-f",
-        "--face",
-        type=Path,
-        default=Path("face_detector"),
-        help="folder of the face detector's weights",
-    )
+    add_face_argument(parser)
     parser.add_argument(
         "--photos",
         type=Path,
@@ -147,7 +147,7 @@ def _open_side(start: Start) -> Side:
     video.add_arguments(parser)
     options = ["--model", start.model, "--face", start.face_folder, *SIDES[start.side]]
     args = parser.parse_args([*options, "--detect-size", str(start.detect_size)])
-    return OurSide(video.open_judge(args, Profile()))
+    return OurSide(video.judge_of(args, open_pipeline(args, Profile())))
 
 
 def _plan(args: argparse.Namespace) -> Plan:

@@ -70,7 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--raw-boxes",
         action="store_true",
-        help="with --boxes: the detector's boxes as they come, not brought to those people draw",
+        help="with --boxes: the detector's boxes as they come, not brought to those people draw; "
+        "the SSD sees the picture stretched to a square, as in tutorials",
     )
     parser.add_argument(
         "--part",

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask_detector.commands.shared import detect_size
+from mask_detector.commands.shared import add_face_argument, detect_size
 from mask_detector.errors import MaskDetectorError
 
 if TYPE_CHECKING:
@@ -22,13 +22,7 @@ _JUDGED_COUNT = 250  # photos, or scenes where there are none, that both runs lo
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-f",
-        "--face",
-        type=Path,
-        default=Path("face_detector"),
-        help="folder of the Caffe network; what is built is put there too",
-    )
+    add_face_argument(parser, "folder of the Caffe network; what is built is put there too")
     parser.add_argument(
         "--detect-size",
         type=detect_size,
@@ -60,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mask_detector.assets import SSD_PROTOTXT, SSD_WEIGHTS, face_folder, find_file, provide
+    from mask_detector.assets import face_folder, find_file, provide_ssd
     from mask_detector.demo import portrait
     from mask_detector.quiet import load_tensorflow
     from mask_detector.ssd_by_shape import SsdByShape
@@ -77,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
             f"running the face detector. For the faster run: pip install -r requirements.txt"
         ) from error
     folder = face_folder(args.face)
-    prototxt, weights = provide(SSD_PROTOTXT, folder), provide(SSD_WEIGHTS, folder)
+    prototxt, weights = provide_ssd(folder)
     (box,) = SsdDetector(prototxt, weights, 0.5).detect(portrait())
     photos = find_file(args.photos) if args.photos else None
     judged = JudgedPictures(photos, box, _JUDGED_COUNT)

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask_detector.commands.shared import number_formats
+from mask_detector.commands.shared import add_face_argument, number_formats
 from mask_detector.errors import ModelError, writing
 from mask_detector.training_options import TrainingOptions
 
@@ -73,13 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="LiteRT files to write beside the model, which a camera is watched with: int8, "
         "float32, float16, all or none",
     )
-    parser.add_argument(
-        "-f",
-        "--face",
-        type=Path,
-        default=Path("face_detector"),
-        help="folder of the face detector's weights; they are put there on first use",
-    )
+    add_face_argument(parser)
     parser.add_argument(
         "--resume",
         action="store_true",
@@ -101,9 +95,7 @@ def run(args: argparse.Namespace) -> int:
     load_tensorflow()
     checkpoints = _open_checkpoints(args, options, data)
     model = _fit(args, options, data, checkpoints)
-    from mask_detector.training_result import judge
-
-    _report_and_save(args, judge(model, data, options), model, checkpoints.history)
+    _report_and_save(args, _judge(model, data, options), model, checkpoints.history)
     if args.export:
         _export(args, data, model)
     checkpoints.discard()  # only now: a training that was killed above is resumed up to there
@@ -123,12 +115,10 @@ def _gather(args: argparse.Namespace, options: TrainingOptions) -> TrainingData:
     data = gather(audits, split_seed=options.split_seed, class_names=class_names_of(args.classes))
     if options.crop == "faces" or (options.crop == "auto" and data.speaks_of_masks):
         data = _with_face_crops(args, data)
-    for name, counts in data.sources.items():
-        print(f"{name}: " + ", ".join(f"{split} {n}" for split, n in counts.items()))
+    print(_sources_text(data.sources))
     if data.shared_count:
         print(f"{data.shared_count} photos left out: another source is judged by the same picture")
-    totals = {split: len(samples) for split, samples in data.splits.items()}
-    print("pictures: " + ", ".join(f"{split} {n}" for split, n in totals.items()))
+    print(_sources_text({"pictures": {split: len(part) for split, part in data.splits.items()}}))
     return data
 
 
@@ -183,6 +173,12 @@ def _fit(
         ) from None
 
 
+def _judge(model: keras.Model, data: TrainingData, options: TrainingOptions) -> TrainingResult:
+    from mask_detector.training_result import judge  # loads Keras
+
+    return judge(model, data, options)
+
+
 def _report_and_save(
     args: argparse.Namespace, result: TrainingResult, model: keras.Model, history: list[dict]
 ) -> None:
@@ -234,10 +230,6 @@ def _report_text(result: TrainingResult) -> str:
     from mask_detector.evaluation import calibration_error, report_text
 
     card = result.card
-    sources = "\n".join(
-        f"{name}: " + ", ".join(f"{split} {n}" for split, n in counts.items())
-        for name, counts in card.training_data["sources"].items()
-    )
     before = calibration_error(result.raw, result.labels)
     return (
         f"test split, never trained on:\n"
@@ -246,7 +238,15 @@ def _report_text(result: TrainingResult) -> str:
         f"(calibration error without it {before:.4f})\n"
         f'"not sure" below {card.thresholds["not_sure"]:.3f}: {1 - result.is_sure.mean():.1%} of '
         f"the test split; of the verdicts given {result.accuracy_when_sure:.2%} are right\n\n"
-        f"photos and marked faces:\n{sources}\n"
+        f"photos and marked faces:\n{_sources_text(card.training_data['sources'])}\n"
+    )
+
+
+def _sources_text(sources: dict[str, dict[str, int]]) -> str:
+    """A line per source: how many pictures each split has of it."""
+    return "\n".join(
+        f"{name}: " + ", ".join(f"{split} {n}" for split, n in counts.items())
+        for name, counts in sources.items()
     )
 
 
