@@ -7,7 +7,7 @@
 
 import sys
 
-from mask_detector.cli import main
+from mask_detector.cli import run_program
 
 if __name__ == "__main__":
-    sys.exit(main(["train", *sys.argv[1:]], program="train_mask_detector.py"))
+    run_program(["train", *sys.argv[1:]], program="train_mask_detector.py")

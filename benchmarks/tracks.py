@@ -21,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mask_detector.calibration import NOT_SURE_THRESHOLD
 from mask_detector.commands.shared import DEFAULT_CONFIDENCES, LIVE_SSD_SIZE
 from mask_detector.errors import MaskDetectorError
 from mask_detector.face_detectors import open_detector
@@ -61,7 +60,7 @@ def follow(path: Path, pipeline: Pipeline, tracker: FaceTracker, most_frames: in
             due = [track for track in tracks if track.is_due]
             for track in due:
                 track.observe(single[track.box].probabilities)
-            faces = [track.face() for track in tracks]
+            faces = [track.face(is_clear=pipeline.is_clear(track.box)) for track in tracks]
             clip.update_ms.append((time.perf_counter() - started_s) * 1000)
             clip.classified += len(due)
             clip.frames += 1
@@ -111,10 +110,11 @@ def main() -> None:
         )
         pipeline = Pipeline(detector, load_classifier(args.model))
         card, options = pipeline.classifier.card, TrackingOptions(every=args.every)
-        least = card.thresholds.get(NOT_SURE_THRESHOLD, 0.0)
         print(HEADER)
         for path in sorted(args.videos.iterdir()):
-            tracker = FaceTracker(card.class_names, least, start_score=0.0, options=options)
+            tracker = FaceTracker(
+                card.class_names, pipeline.least_confidence, start_score=0.0, options=options
+            )
             print(row(path.stem, follow(path, pipeline, tracker, args.frames)), flush=True)
     except MaskDetectorError as error:
         sys.exit(str(error))

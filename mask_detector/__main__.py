@@ -1,8 +1,6 @@
 """`python -m mask_detector VERB`: every job of the package from the command line."""
 
-import sys
-
-from mask_detector.cli import main
+from mask_detector.cli import run_program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program()

@@ -20,10 +20,11 @@ from typing import Any, Protocol, TextIO
 
 from mask_detector.benchmark_file import FrameFile
 from mask_detector.drawing import AnnotatedFrame
-from mask_detector.pipeline import TrackingPipeline, watch
+from mask_detector.pipeline import TrackingPipeline
 from mask_detector.profiling import Profile
 from mask_detector.sinks import FrameSink
 from mask_detector.types import Frame
+from mask_detector.watching import Annotator, watch
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Side(Protocol):
 
 
 class OurSide:
-    """`pipeline.watch`, as the verb `video` calls it; pictures are drawn, and go nowhere."""
+    """`watching.watch`, as the verb `video` calls it; pictures are drawn, and go nowhere."""
 
     def __init__(self, judge: TrackingPipeline) -> None:
         self._judge = judge
@@ -87,7 +88,7 @@ class OurSide:
     def run(self, frames: Iterable[Frame], profile: Profile) -> list[list[str]]:
         self._judge.pipeline.profile = profile
         sink = _NamesSink()
-        watch(frames, self._judge, [sink], profile=profile)
+        watch([frames], Annotator(self._judge), [sink], profile=profile)
         return sink.names
 
 

@@ -13,11 +13,14 @@ import signal
 import sys
 import warnings
 from types import ModuleType
+from typing import NoReturn
 
+from mask_detector.config_file import with_config
 from mask_detector.errors import MaskDetectorError
+from mask_detector.leaving import code_once_threads_allow
 
 VERBS = ("train", "video", "image", "audit", "export", "evaluate", "demo", "benchmark",
-         "prepare", "fetch-dataset")  # fmt: skip
+         "prepare", "fetch-dataset", "check", "report")  # fmt: skip
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -42,8 +45,8 @@ def main(arguments: list[str] | None = None, program: str | None = None) -> int:
         stream.reconfigure(errors="backslashreplace", line_buffering=True)  # names in any bytes
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     _quieten_libraries()
-    command, options = _parse(arguments, program)
     try:
+        command, options = _parse(arguments, program)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as cleanly as Ctrl-C
         return command.run(options)
     except MaskDetectorError as error:
@@ -60,6 +63,11 @@ def main(arguments: list[str] | None = None, program: str | None = None) -> int:
         return 1
 
 
+def run_program(arguments: list[str] | None = None, program: str | None = None) -> NoReturn:
+    """Run one verb and end the process with its exit code."""
+    sys.exit(code_once_threads_allow(main(arguments, program)))
+
+
 def _parse(arguments: list[str], program: str | None) -> tuple[ModuleType, argparse.Namespace]:
     if program:
         command = _command(arguments[0])
@@ -67,7 +75,7 @@ def _parse(arguments: list[str], program: str | None) -> tuple[ModuleType, argpa
             program, description=command.HELP, formatter_class=_HelpFormatter
         )
         command.add_arguments(parser)
-        return command, parser.parse_args(arguments[1:])
+        return command, parser.parse_args(with_config(parser, arguments[1:]))
     parser = argparse.ArgumentParser(
         "mask_detector", description="Find faces and say whether they wear a mask."
     )
@@ -79,6 +87,8 @@ def _parse(arguments: list[str], program: str | None) -> tuple[ModuleType, argpa
                 verb, help=command.HELP, description=command.HELP, formatter_class=_HelpFormatter
             )
         )
+    if arguments and arguments[0] in VERBS:
+        arguments = [arguments[0], *with_config(verbs.choices[arguments[0]], arguments[1:])]
     options = parser.parse_args(arguments)
     return _command(options.verb), options
 

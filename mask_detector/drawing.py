@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 import cv2
 import numpy as np
 
+from mask_detector.blurring import blur
 from mask_detector.labels import NOT_SURE, Meaning, display_name, meaning_of
 from mask_detector.types import Face, FaceBox, Frame
 
@@ -22,6 +23,7 @@ _OTHER_COLOURS: tuple[Colour, ...] = (  # for classes that are not about masks, 
     (200, 120, 20), (180, 60, 180), (150, 150, 0), (90, 90, 90),
 )  # fmt: skip
 _NOT_SURE_COLOUR: Colour = (140, 140, 140)
+_NOTE_COLOUR: Colour = (60, 60, 60)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -49,13 +51,20 @@ class AnnotatedFrame:
     frame: Frame
     faces: list[Face]
     with_ids: bool = False  # number the tracks
+    is_blurred: bool = False  # make faces unrecognisable
+    missed: tuple[FaceBox, ...] = ()  # where faces were a moment ago that are not found now
 
     @cached_property
     def picture(self) -> np.ndarray:
         """The frame's image with every face boxed and named, `(h, w, 3)` uint8 BGR; read only."""
-        if not self.faces:
-            return self.frame.image
-        return draw_faces(self.frame.image, self.faces, with_ids=self.with_ids)
+        return self.draw(is_blurred=self.is_blurred)
+
+    def draw(self, *, is_blurred: bool) -> np.ndarray:
+        """Draw the faces, blurred or not, `(h, w, 3)` uint8 BGR; read only."""
+        image = self.frame.image
+        if is_blurred:
+            image = blur(image, [*(face.box for face in self.faces), *self.missed])
+        return draw_faces(image, self.faces, with_ids=self.with_ids) if self.faces else image
 
 
 def draw_faces(image: np.ndarray, faces: list[Face], *, with_ids: bool = False) -> np.ndarray:
@@ -68,6 +77,22 @@ def draw_faces(image: np.ndarray, faces: list[Face], *, with_ids: bool = False) 
         cv2.rectangle(drawn, *corners, colour, _thickness(scale) + 1)
         _lay_caption(drawn, _caption_label(caption(face, with_id=with_ids), colour, scale), box)
     return drawn
+
+
+def draw_note(image: np.ndarray, text: str, line: int = 0) -> np.ndarray:
+    """Return a copy of an image `(h, w, 3)` uint8 BGR with words at its foot.
+
+    Args:
+        image: to be noted on.
+        text: a short line.
+        line: how many lines above the lowest.
+    """
+    noted = image.copy()
+    label = _caption_label(text, _NOTE_COLOUR, max(0.4, min(image.shape[:2]) / 800))
+    top = max(0, image.shape[0] - (line + 1) * label.shape[0])
+    place = noted[top : top + label.shape[0], : label.shape[1]]
+    place[:] = label[: place.shape[0], : place.shape[1]]
+    return noted
 
 
 def _thickness(scale: float) -> int:

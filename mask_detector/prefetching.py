@@ -7,6 +7,11 @@ Use:
         for faces in judged:
             ...
 
+Several sources take turns:
+    with Interleaver([Prefetcher(camera, newest_only=True), Prefetcher(film)]) as frames:
+        for frame in frames:
+            ...
+
 Threads pay although Python runs one at a time: decoding, networks and drawing are C++ that lets
 others run meanwhile.
 """
@@ -16,7 +21,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -78,17 +83,44 @@ class Prefetcher(Generic[Item]):
         return self
 
     def __next__(self) -> Item:
+        self._start()
+        with self._changed:
+            self._changed.wait_for(self._is_ready)
+            return self._take()
+
+    def or_none_after(self, patience_s: float) -> Iterator[Item | None]:
+        """The items, and None whenever none has come for so long: something else may be due."""
+        self._start()
+        while True:
+            with self._changed:
+                is_ready = self._changed.wait_for(self._is_ready, patience_s)
+                try:
+                    item = self._take() if is_ready else None
+                except StopIteration:
+                    return
+            yield item
+
+    def _start(self) -> None:
         if self._thread.ident is None:
             self._thread.start()
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_closed or self._is_at_end or self._waiting)
-            if self._waiting and not self._is_closed:
-                self._changed.notify_all()
-                return self._waiting.popleft()
-            error, self._error = self._error, None
+
+    def _is_ready(self) -> bool:
+        """Whether `_take` has something to say; both under the lock."""
+        return self._is_closed or self._is_at_end or bool(self._waiting)
+
+    def _take(self) -> Item:
+        if self._waiting and not self._is_closed:
+            self._changed.notify_all()
+            return self._waiting.popleft()
+        error, self._error = self._error, None
         if error is not None and not self._is_closed:
             raise error
         raise StopIteration
+
+    def _cancel(self) -> None:
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
 
     def __enter__(self) -> Self:
         return self
@@ -96,11 +128,67 @@ class Prefetcher(Generic[Item]):
     def __exit__(
         self, kind: type | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
+        self._cancel()
         if self._thread.ident is None:
             return
         self._thread.join(_PATIENCE_S)
         if self._thread.is_alive():
             logger.warning("a thread is still busy after %.0f s; it is left to itself", _PATIENCE_S)
+
+
+class Interleaver(Generic[Item]):
+    """Takes turns at several prefetchers; one that has nothing yet is passed over.
+
+    One that fails does not stop the others: what it raised is raised when they are at their end.
+    """
+
+    def __init__(self, parts: Sequence[Prefetcher[Item]]) -> None:
+        """
+        Args:
+            parts: prefetchers of which no item has been asked for; nobody else may from now on.
+        """
+        self._parts, self._running = parts, list(parts)
+        self._changed = threading.Condition()
+        for part in parts:
+            part._changed = self._changed  # who waits for any of them waits once
+        self._first_error: Exception | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Item:
+        for part in self._parts:
+            part._start()
+        with self._changed:
+            while self._running:
+                self._changed.wait_for(lambda: any(part._is_ready() for part in self._running))
+                part = next(part for part in self._running if part._is_ready())
+                self._running.remove(part)
+                try:
+                    item = part._take()
+                except StopIteration:
+                    continue
+                except Exception as error:
+                    self._keep(error)
+                    continue
+                self._running.append(part)  # the last to be asked again
+                return item
+        error, self._first_error = self._first_error, None
+        raise error or StopIteration
+
+    def _keep(self, error: Exception) -> None:
+        if self._first_error is None:
+            self._first_error = error
+        if self._running:
+            logger.warning("%s; the other sources go on", error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for part in self._parts:
+            part._cancel()  # all at once: a thread may take a while to end
+        for part in self._parts:
+            part.__exit__(kind, error, trace)

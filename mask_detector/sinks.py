@@ -1,4 +1,4 @@
-"""Where annotated frames go: a window, a video file, a picture, a tally.
+"""Where annotated frames go: a video file, a picture, a tally; `window.py` has the window.
 
 Use:
     with VideoSink(Path("out.mp4"), fps=25) as sink:
@@ -9,44 +9,48 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from mask_detector.closing import Closing
 from mask_detector.drawing import AnnotatedFrame
 from mask_detector.errors import MaskDetectorError, writing
 from mask_detector.labels import NOT_SURE
+from mask_detector.mosaic import letterbox
+
+if TYPE_CHECKING:
+    from mask_detector.watch_events import SourceChange
 
 VIDEO_CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
-class FrameSink:
+class FrameSink(Closing):
     """Takes frames with their faces; a context manager that lets go of everything on the way out.
 
-    `wants_stop` turns true when the person watching has had enough; `needs_picture` says that the
-    boxes must be drawn.
+    `wants_stop` turns true when the person watching has had enough; while `is_held` no next frame
+    is written; `needs_picture` says that the boxes must be drawn.
     """
 
     wants_stop = False
+    is_held = False
     needs_picture = True
 
     def write(self, annotated: AnnotatedFrame) -> None:
         raise NotImplementedError
 
+    def source_changed(self, change: SourceChange) -> None:
+        """Hear that a live source was lost, or is back."""
+
+    def idle(self) -> None:
+        """Do what is due apart from frames; called after each, and while none comes."""
+
     def close(self) -> None:
         """Finish files, close windows."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class TallySink(FrameSink):
@@ -58,23 +62,35 @@ class TallySink(FrameSink):
 
     needs_picture = False
     LEAST_FRAMES = 5
+    _MOST_TRACKS = 1000  # remembered per source
 
     def __init__(self) -> None:
         self.frame_count = 0
-        self.dropped_count = 0  # frames that a live source gave and nobody had time for
+        self.people_count = 0
         self.face_counts: Counter[str] = Counter()
-        self._seen: Counter[int] = Counter()  # frames that each track was seen in
+        self._given: dict[str, int] = {}  # frames that each live or filmed source has given
+        self._taken: Counter[str] = Counter()  # and those of them that came here
+        self._seen: dict[str, Counter[int]] = {}  # frames that each of its newest tracks was in
 
     def write(self, annotated: AnnotatedFrame) -> None:
-        faces = annotated.faces
+        frame, faces = annotated.frame, annotated.faces
         self.frame_count += 1
-        self.dropped_count = annotated.frame.index + 1 - self.frame_count
+        if not frame.is_still:
+            self._given[frame.source] = frame.index + 1
+            self._taken[frame.source] += 1
         self.face_counts.update(face.label if face.is_sure else NOT_SURE for face in faces)
-        self._seen.update(face.track_id for face in faces if face.track_id is not None)
+        seen = self._seen.setdefault(frame.source, Counter())
+        seen.update(face.track_id for face in faces if face.track_id is not None)
+        self.people_count += sum(
+            seen[face.track_id] == self.LEAST_FRAMES for face in faces if face.track_id is not None
+        )
+        while len(seen) > self._MOST_TRACKS:
+            del seen[min(seen)]  # the oldest: a camera may be watched for months
 
     @property
-    def people_count(self) -> int:
-        return sum(count >= self.LEAST_FRAMES for count in self._seen.values())
+    def dropped_count(self) -> int:
+        """Frames that live sources gave and nobody had time for."""
+        return sum(self._given.values()) - self._taken.total()
 
 
 class VideoSink(FrameSink):
@@ -96,7 +112,7 @@ class VideoSink(FrameSink):
         if self._writer is None:
             self._open(annotated.picture)
             self._begin_s = time_s
-        picture = _letterbox(annotated.picture, self._size)
+        picture = letterbox(annotated.picture, self._size)
         due_count = round((time_s - self._begin_s) * self._fps) + 1
         for _ in range(max(1, due_count - self._written_count)):
             self._writer.write(picture)
@@ -115,6 +131,28 @@ class VideoSink(FrameSink):
         if self._writer is not None:
             self._writer.release()
             self._writer = None
+
+
+class SinkPerStream(FrameSink):
+    """Hands the frames of each stream to a sink of their own, opened when the first one comes."""
+
+    def __init__(self, open_sink: Callable[[str], FrameSink]) -> None:
+        """
+        Args:
+            open_sink: makes the sink of a stream, of which it is told the name.
+        """
+        self._open_sink = open_sink
+        self._sinks: dict[str, FrameSink] = {}
+
+    def write(self, annotated: AnnotatedFrame) -> None:
+        stream = annotated.frame.stream
+        if stream not in self._sinks:
+            self._sinks[stream] = self._open_sink(stream)
+        self._sinks[stream].write(annotated)
+
+    def close(self) -> None:
+        for sink in self._sinks.values():
+            sink.close()
 
 
 class PictureSink(FrameSink):
@@ -147,59 +185,3 @@ class PictureSink(FrameSink):
             if not is_encoded:
                 raise OSError("OpenCV can't encode it")
             target.write_bytes(data)  # not imwrite: it takes no name that is not plain text
-
-
-class WindowSink(FrameSink):
-    """Shows annotated frames in a window; `q`, Esc or closing the window ends it.
-
-    Open it only after `display_problem()` has answered None: without a display OpenCV aborts the
-    whole process.
-    """
-
-    TITLE = "mask detector (q ends)"
-    _END_KEYS = (ord("q"), ord("Q"), 27)
-
-    def __init__(self) -> None:
-        # GUI_NORMAL: without the toolbar, which would only take room from the picture
-        cv2.namedWindow(
-            self.TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
-        )
-        self._is_sized = False
-
-    def write(self, annotated: AnnotatedFrame) -> None:
-        picture, is_still = annotated.picture, annotated.frame.is_still
-        if not self._is_sized:
-            cv2.resizeWindow(self.TITLE, picture.shape[1], picture.shape[0])
-            self._is_sized = True
-        cv2.imshow(self.TITLE, picture)
-        while True:
-            key = cv2.waitKey(50 if is_still else 1) & 0xFF
-            if key in self._END_KEYS or not self._is_open():
-                self.wants_stop = True
-                return
-            if not is_still or key != 0xFF:  # a photo stays until a key is pressed
-                return
-
-    def _is_open(self) -> bool:
-        try:
-            return cv2.getWindowProperty(self.TITLE, cv2.WND_PROP_VISIBLE) >= 1
-        except cv2.error:
-            return False
-
-    def close(self) -> None:
-        cv2.destroyAllWindows()
-        cv2.waitKey(1)  # lets the window system do it
-
-
-def _letterbox(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Fit an image into width and height, black around it; unchanged where it fits already."""
-    width, height = size
-    if image.shape[:2] == (height, width):
-        return image
-    scale = min(width / image.shape[1], height / image.shape[0])
-    fitted = (max(1, int(image.shape[1] * scale)), max(1, int(image.shape[0] * scale)))
-    canvas = np.zeros((height, width, 3), np.uint8)
-    left, top = (width - fitted[0]) // 2, (height - fitted[1]) // 2
-    resized = cv2.resize(image, fitted, interpolation=cv2.INTER_AREA)
-    canvas[top : top + fitted[1], left : left + fitted[0]] = resized
-    return canvas

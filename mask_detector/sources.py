@@ -4,51 +4,76 @@
         for frame in source:
             ...
 
-A source gives real frames until it ends; what keeps it from doing so is a `SourceError`.
+A source gives real frames until it ends; what keeps it from doing so is a `SourceError`. A live
+one that is lost is opened anew (see `reconnecting.py`).
 """
 
 from __future__ import annotations
 
-import logging
-import re
-import threading
-import time
-import warnings
-from collections.abc import Iterator
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-import cv2
-import numpy as np
-
-from mask_detector.errors import SourceError, UnreadableImageError
-from mask_detector.images import read_image
+from mask_detector.captures import (
+    VideoSource,
+    open_camera,
+    open_stream,
+    open_video,
+    prepare_for_streams,
+)
+from mask_detector.errors import SourceError
+from mask_detector.reconnecting import (
+    DEFAULT_LIVE_OPTIONS,
+    LiveOptions,
+    LiveSource,
+)
+from mask_detector.source_names import (
+    matches,
+    path_of,
+    shown,
+    source_texts,
+    split_name,
+    unlike,
+)
+from mask_detector.stills import StillSource, is_photo, photos_in
 from mask_detector.types import Frame
+from mask_detector.watch_events import SourceChange
 
-logger = logging.getLogger(__name__)
+__all__ = [
+    "FrameSource", "LiveOptions", "LiveSource", "SourceChange", "StillSource", "VideoSource",
+    "open_source", "open_sources", "photos_in", "source_texts",
+]  # fmt: skip
 
-_CAMERA_TRIES = 20  # reads; many webcams give nothing at first, and skip a frame now and then
-_CAMERA_WAIT_S = 0.1
-_STREAM_TIMEOUT_MS = 10_000
-_LEAST_PART_READ = 0.95  # of the frames a video file announces; some announce a few too many
-_RELEASE_WAIT_S = 1.0  # for a read that another thread is in the middle of
+_CAMERA_OPEN_S = 60.0  # some drivers take half a minute
+_FILE_SCHEMES = (
+    "http://",
+    "https://",
+    "ftp://",
+    "file://",
+)  # a film may lie there; others play as they go
+_FILM_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
 
-# How films begin: AVI, Matroska, MP4 (whose other brands may be photos).
-_FILM = re.compile(rb"(?s)RIFF....AVI |\x1aE\xdf\xa3|....ftyp(iso|mp4|avc|M4V|MSNV|qt)")
+OnChange = Callable[[SourceChange], None]
 
 
 class FrameSource(Protocol):
     """Iterates `Frame`s, in any thread, and is a context manager.
 
-    `fps` is None where there is no clock. A live source does not wait: what is not taken in time
-    is over.
+    `fps` is None where there is no clock, or it is not known yet. A live source does not wait:
+    what is not taken in time is over. `close` may be called by any thread, and ends the frames.
     """
 
+    name: str
     fps: float | None
     is_live: bool
 
     def __iter__(self) -> Iterator[Frame]: ...
+
+    def close(self) -> None: ...
 
     def __enter__(self) -> Self: ...
 
@@ -57,198 +82,149 @@ class FrameSource(Protocol):
     ) -> None: ...
 
 
-class CaptureSource:
-    """A camera, a stream or a video file, through OpenCV; released on every way out."""
-
-    def __init__(self, capture: cv2.VideoCapture, name: str, *, is_live: bool) -> None:
-        self._capture, self._name, self.is_live = capture, name, is_live
-        self._in_use = threading.Lock()
-        fps = capture.get(cv2.CAP_PROP_FPS)
-        self.fps = fps if 0 < fps <= 240 else None
-        count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self._announced = int(count) if not is_live and 0 < count < 1e9 else None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        # OpenCV crashes where a capture goes while a thread still waits for its frame.
-        if self._in_use.acquire(timeout=_RELEASE_WAIT_S):
-            self._capture.release()
-            self._in_use.release()
-
-    def __iter__(self) -> Iterator[Frame]:
-        index = 0
-        started = time.monotonic()
-        while True:
-            image = self._read()
-            if image is None:
-                break
-            time_s = time.monotonic() - started if self.is_live else index / (self.fps or 25.0)
-            yield Frame(image, index, time_s, self._name)
-            index += 1
-        self._check_end(index)
-
-    def _read(self) -> np.ndarray | None:
-        tries = _CAMERA_TRIES if self.is_live else 1
-        for attempt in range(tries):
-            with self._in_use:
-                has_frame, image = self._capture.read()
-            if has_frame and image is not None and image.size:
-                return image
-            if attempt + 1 < tries:
-                time.sleep(_CAMERA_WAIT_S)
-        return None
-
-    def _check_end(self, read_count: int) -> None:
-        if read_count == 0:
-            kind = "camera" if self.is_live else "video"
-            raise SourceError(
-                f"{kind} {self._name} opened but gave no frame; "
-                + ("is another program using it?" if self.is_live else "the file is damaged")
-            )
-        if self.is_live:
-            raise SourceError(f"camera {self._name} gave no more frames after {read_count}")
-        if self._announced and read_count < self._announced * _LEAST_PART_READ:
-            raise SourceError(
-                f"video {self._name} is damaged: it broke off after {read_count} of "
-                f"{self._announced} frames"
-            )
-
-
-class StillSource:
-    """Photos, one frame each; unreadable ones are named and counted."""
-
-    fps = None
-    is_live = False
-
-    def __init__(self, paths: list[Path], name: str) -> None:
-        self._paths, self._name = paths, name
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
-    def __iter__(self) -> Iterator[Frame]:
-        index = 0
-        skipped = 0
-        for path in self._paths:
-            try:
-                image_bgr = cv2.cvtColor(read_image(path), cv2.COLOR_RGB2BGR)
-            except UnreadableImageError as error:
-                logger.warning("skipped: %s", error)
-                skipped += 1
-                continue
-            yield Frame(image_bgr, index, float(index), str(path), is_still=True)
-            index += 1
-        if skipped:
-            logger.warning("%d unreadable files skipped", skipped)
-        if index == 0:
-            raise SourceError(f"{self._name} holds no readable photo")
-
-
-def open_source(text: str) -> FrameSource:
+def open_source(
+    text: str,
+    name: str = "",
+    live: LiveOptions = DEFAULT_LIVE_OPTIONS,
+    on_change: OnChange | None = None,
+) -> FrameSource:
     """Open what a person named.
 
     Args:
         text: a camera index (`0`) or device (`/dev/video0`), an address (`rtsp://...`), a video
-            file, a photo, or a folder of photos.
+            file, a photo, a folder of photos, or a pattern (`photos/*.jpg`); `NAME=` may stand
+            before each.
+        name: what to call it; by default as it is named, without password.
+        live: how long to wait for a camera or stream, and what to do then.
+        on_change: told of each loss and return of a camera or stream, by the thread that
+            iterates.
 
     Raises:
-        SourceError: it is not there, or can't be opened.
+        SourceError: it is not there, or can't be opened; or it is several.
     """
-    if text.isdigit():
-        return _open_camera(int(text), text)
-    if "://" in text:
-        return _open_stream(text)
-    path = Path(text).expanduser()
-    if not path.exists():
-        raise SourceError(
-            f"no source {text}: expected a camera index such as 0, an address such as "
-            f"rtsp://host/path, a video file, a photo, or a folder of photos"
-        )
+    first, *others = _plans(text)
+    if others:
+        raise SourceError(f"{shown(text)} stands for {len(others) + 1} videos; expected one source")
+    first.name = name or first.name
+    (source,) = _open_all([first], live, on_change)
+    return source
+
+
+def open_sources(
+    texts: Sequence[str],
+    live: LiveOptions = DEFAULT_LIVE_OPTIONS,
+    on_change: OnChange | None = None,
+) -> list[FrameSource]:
+    """Open several sources, cameras and streams at the same time; their names differ.
+
+    Args:
+        texts: as of `open_source`; a text file stands for the sources that it lists, and a
+            pattern for each video that it matches.
+        live: as of `open_source`.
+        on_change: as of `open_source`.
+
+    Raises:
+        SourceError: one is not there; the others are closed again.
+    """
+    plans = [plan for text in source_texts(texts) for plan in _plans(text)]
+    for plan, name in zip(plans, unlike([plan.name for plan in plans]), strict=True):
+        plan.name = name
+    return _open_all(plans, live, on_change)
+
+
+@dataclass
+class _Plan:
+    """A source that is to be opened: a text, or photos."""
+
+    name: str
+    text: str
+    photos: list[Path] = field(default_factory=list)
+
+
+def _plans(text: str) -> list[_Plan]:
+    """What a text stands for: one source, or one per video that a pattern matches."""
+    given, text = split_name(text)
+    if not text.strip():
+        raise _unknown("''")
+    if _is_address(text) or text.isdecimal() or path_of(text).exists():
+        return [_Plan(given or shown(text), text)]
+    paths = matches(text)
+    films = [path for path in paths if _is_film(path)]
+    photos = [path for path in paths if path not in set(films)]
+    plans = [_Plan(given or str(path), str(path)) for path in films]
+    if photos or not plans:
+        plans.append(_Plan(given or shown(text), text, photos))
+    return plans
+
+
+def _open_all(
+    plans: list[_Plan], live: LiveOptions, on_change: OnChange | None
+) -> list[FrameSource]:
+    with contextlib.ExitStack() as opened:
+        begun = [opened.enter_context(_begin(plan, live, on_change)) for plan in plans]
+        sources = []
+        for plan, source in zip(plans, begun, strict=True):
+            settled = _settled(plan, source, live)
+            sources.append(settled if settled is source else opened.enter_context(settled))
+        opened.pop_all()  # all went well: they stay open
+    return sources
+
+
+def _begin(plan: _Plan, live: LiveOptions, on_change: OnChange | None) -> FrameSource:
+    """Open a file, or begin to open a camera or stream."""
+    text = plan.text
+    if plan.photos:
+        return StillSource(plan.photos, plan.name)
+    if _is_address(text):
+        prepare_for_streams()
+        opener = functools.partial(open_stream, text, shown(text), live.timeout_s)
+        return _started(LiveSource(plan.name, opener, live, on_change))
+    path = path_of(text)
+    if text.isdecimal() or path.is_char_device() or (_is_device(path) and not path.exists()):
+        opener = functools.partial(open_camera, int(text) if text.isdecimal() else str(path))
+        return _started(LiveSource(plan.name, opener, live, on_change, _CAMERA_OPEN_S))
     if path.is_dir():
-        return StillSource(photos_in(path), text)
-    if path.is_char_device():
-        return _open_camera(str(path), text)
-    if _is_photo(path):
-        return StillSource([path], text)
-    return _open_video(path)
+        return StillSource(photos_in(path), plan.name)
+    if not path.exists():
+        raise _unknown(text)
+    if not path.is_file():
+        raise _unknown(text, "is neither a file nor a folder")
+    return StillSource([path], plan.name) if is_photo(path) else open_video(path, plan.name)
 
 
-def photos_in(folder: Path) -> list[Path]:
-    """All files below a folder that are not hidden, in order; what they hold is found on reading.
+def _started(source: LiveSource) -> LiveSource:
+    source.start()
+    return source
 
-    Raises:
-        SourceError: not one file.
-    """
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts)
+
+def _settled(plan: _Plan, source: FrameSource, live: LiveOptions) -> FrameSource:
+    """Wait until a live source is open; where it turns out to be a film, play it as one."""
+    if not isinstance(source, LiveSource):
+        return source
+    source.wait_until_open()
+    is_film = source.announced_count is not None and plan.text.lower().startswith(_FILE_SCHEMES)
+    if not is_film:
+        return source
+    with source:  # a thread of its own is for what does not wait
+        return VideoSource(open_stream(plan.text, shown(plan.text), live.timeout_s), plan.name)
+
+
+def _unknown(text: str, what: str = "") -> SourceError:
+    return SourceError(
+        f"{f'{shown(text)} {what}' if what else f'no source {shown(text)}'}: expected a camera "
+        f"index such as 0, an address such as rtsp://host/path, a video file, a photo, a folder of "
+        f"photos, or a pattern such as 'photos/*.jpg'"
     )
-    if not paths:
-        raise SourceError(f"folder {folder} holds no files; expected photos")
-    return paths
 
 
-def _open_camera(device: int | str, name: str) -> CaptureSource:
-    capture = cv2.VideoCapture(device)
-    if not capture.isOpened():
-        raise SourceError(
-            f"no camera {name}; plug one in, try another index, or name a video file, photo or "
-            f"folder with --source"
-        )
-    return CaptureSource(capture, name, is_live=True)
+def _is_address(text: str) -> bool:
+    return "://" in text
 
 
-def _open_stream(address: str) -> CaptureSource:
-    timeouts = [
-        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-        _STREAM_TIMEOUT_MS,
-        cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-        _STREAM_TIMEOUT_MS,
-    ]
-    # User and password are nobody's business, before the host or in the query.
-    shown = re.sub(r"://.*@", "://", address).split("?")[0]
-    capture = cv2.VideoCapture(address, cv2.CAP_FFMPEG, timeouts)
-    if not capture.isOpened():
-        raise SourceError(f"nothing answers at {shown} within {_STREAM_TIMEOUT_MS / 1000:.0f} s")
-    return CaptureSource(capture, shown, is_live=True)
+def _is_device(path: Path) -> bool:
+    return path.parts[:2] == ("/", "dev")
 
 
-def _open_video(path: Path) -> CaptureSource:
-    capture = cv2.VideoCapture(str(path))
-    # FFmpeg plays text files as films of a terminal.
-    is_text = int(capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter_fourcc(*"ansi")
-    if is_text or not capture.isOpened():
-        raise SourceError(
-            f"{path} is neither a photo nor a video that can be read "
-            f"({path.stat().st_size} bytes): damaged, cut off, or another kind of file"
-        )
-    return CaptureSource(capture, str(path), is_live=False)
-
-
-def _is_photo(path: Path) -> bool:
-    """Whether a file begins like a photo; a damaged one does too, and is refused on reading.
-
-    FFmpeg would show what is left of it as a film of one frame.
-    """
-    try:
-        with path.open("rb") as file:
-            if _FILM.match(file.read(16)):
-                return False  # Pillow would first load all its readers, for a tenth of a second
-        from PIL import Image
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                return image.format != "MPEG"  # a film, which Pillow knows but can't read
-    except Exception:  # Pillow's readers raise struct.error, IndexError and more
-        return False
+def _is_film(path: Path) -> bool:
+    """Whether a file that a pattern matches is to be played; all others are taken for photos."""
+    return path.suffix.lower() in _FILM_SUFFIXES and not is_photo(path)

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mask_detector.detection_scores import iou_of
+from mask_detector.face_boxes import edges_of
 from mask_detector.types import Face, FaceBox
 
 _LEAST_STEP_S = 0.004  # between two frames; a clock that says less stands, or was set back,
@@ -57,7 +58,7 @@ class Track:
         self.verdict: str | None = None  # None is "not sure"
         self.seen_s = tracker.now_s
         self._tracker = tracker
-        self._centre, self._speed = _centre(box), (0.0, 0.0)  # pixels, pixels per second
+        self._centre, self._speed = box.centre, (0.0, 0.0)  # pixels, pixels per second
         names = tracker.class_names
         self._smoothed = (1 / len(names),) * len(names)
         self._verdicts = 0  # how many were folded in
@@ -79,7 +80,7 @@ class Track:
         """Take this frame's box, and decide whether it has to be classified."""
         now_s = self._tracker.now_s
         passed_s, self.seen_s, self.box = now_s - self.seen_s, now_s, box
-        centre, old, w = _centre(box), self._centre, _SPEED_WEIGHT
+        centre, old, w = box.centre, self._centre, _SPEED_WEIGHT
         steps = zip(self._speed, centre, old, strict=True)
         self._speed = tuple(v + w * ((new - at) / passed_s - v) for v, new, at in steps)
         self._centre = centre
@@ -110,10 +111,10 @@ class Track:
         self._is_uncertain = newest_verdict != self.verdict or self._doubted_s is not None
         self._judged_box, self._judged_turn, self.is_due = self.box, self._turn(), False
 
-    def face(self) -> Face:
-        """This frame's face as the track sees it."""
+    def face(self, *, is_clear: bool = True) -> Face:
+        """This frame's face as the track sees it; one that is not clear has no sure verdict."""
         names, least = self._tracker.class_names, self._tracker.least_confidence
-        return Face(self.box, self._smoothed, names, self.track_id, least, self.verdict)
+        return Face(self.box, self._smoothed, names, self.track_id, least, self.verdict, is_clear)
 
     def _judge(self) -> None:
         """Hysteresis: replacing a verdict takes more evidence than having one, losing it time."""
@@ -206,8 +207,8 @@ class FaceTracker:
         if not tracks or not boxes:
             return tracks, boxes
         expected = np.array([track.expected_box(self.now_s) for track in tracks])
-        found = np.array([(box.left, box.top, box.right, box.bottom) for box in boxes], float)
-        overlaps = iou_of(*(_widened(some, self.options.reach) for some in (expected, found)))
+        sides = expected, edges_of(boxes)
+        overlaps = iou_of(*(_widened(some, self.options.reach) for some in sides))
         rows, columns = np.nonzero(overlaps >= least_overlap)
         best_first = np.argsort(-overlaps[rows, columns], kind="stable")
         box_of: dict[int, int] = {}
@@ -234,12 +235,8 @@ def _widened(boxes: np.ndarray, reach: float) -> np.ndarray:
     return np.concatenate([boxes[:, :2] - more, boxes[:, 2:] + more], axis=1)
 
 
-def _centre(box: FaceBox) -> tuple[float, float]:
-    return (box.left + box.right) / 2, (box.top + box.bottom) / 2
-
-
 def _has_moved(old: FaceBox, new: FaceBox, options: TrackingOptions) -> bool:
     size, new_size = (math.sqrt(max(1, box.width * box.height)) for box in (old, new))
-    if math.dist(_centre(old), _centre(new)) > options.moved * size:
+    if math.dist(old.centre, new.centre) > options.moved * size:
         return True
     return abs(math.log(new_size / size)) > math.log1p(options.resized)

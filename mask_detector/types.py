@@ -12,6 +12,12 @@ import numpy as np
 # side: the middle of what training shows, since no two detectors draw their boxes alike.
 DEFAULT_CROP_MARGIN = 0.2
 
+# Of a face that can be judged, chosen on validation photos (`benchmarks/unclear_faces.py`).
+LEAST_FACE_SIDE = 16  # pixels of its shorter side
+LEAST_FACE_VISIBLE = 0.8  # part of its box inside the picture
+
+PHOTOS = "photos"  # the stream of frames that have nothing to do with each other
+
 
 @dataclass(frozen=True)
 class FaceBox:
@@ -22,6 +28,8 @@ class FaceBox:
     right: int
     bottom: int
     score: float  # how sure the detector is that this is a face, 0-1
+    # Which part of it lies inside the picture, 0-1; two boxes are the same whatever it is.
+    visible: float = field(default=1.0, compare=False, repr=False)
 
     @property
     def width(self) -> int:
@@ -31,10 +39,21 @@ class FaceBox:
     def height(self) -> int:
         return self.bottom - self.top
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a point lies in it."""
+        return self.left <= x < self.right and self.top <= y < self.bottom
+
     def within(self, width: int, height: int) -> FaceBox:
         """What a picture of that size shows of it; outside, a side of it is not above 0."""
+        left, top = max(self.left, 0), max(self.top, 0)
         right, bottom = min(self.right, width), min(self.bottom, height)
-        return FaceBox(max(self.left, 0), max(self.top, 0), right, bottom, self.score)
+        inside = max(0, right - left) * max(0, bottom - top)
+        visible = self.visible * inside / max(1, self.width * self.height)
+        return FaceBox(left, top, right, bottom, self.score, visible)
 
 
 @dataclass(frozen=True)
@@ -108,9 +127,15 @@ class Frame:
 
     image: np.ndarray  # (h, w, 3) uint8 BGR
     index: int
-    time_s: float  # since the source began; for a file the file's clock
-    source: str
+    time_s: float  # since the source began, never backwards; for a file the file's clock
+    source: str  # its name, as people gave it; of a photo its path
     is_still: bool = False  # a photo: a window waits for a key before the next
+    utc_s: float | None = None  # of a live source, by the machine's clock: seconds since 1970
+
+    @property
+    def stream(self) -> str:
+        """What it shares with the frames that are shown in one place: its source, or photos."""
+        return PHOTOS if self.is_still else self.source
 
 
 @dataclass(frozen=True)
@@ -123,6 +148,7 @@ class Face:
     track_id: int | None = None
     least_confidence: float = 0.0  # a less confident verdict is not given as one: "not sure"
     verdict: str | None = None  # a track's, held until the evidence against it is clear
+    is_clear: bool = True  # large and whole enough to be judged; else no verdict is sure
 
     @property
     def label(self) -> str:
@@ -132,7 +158,8 @@ class Face:
     @property
     def is_sure(self) -> bool:
         """A held verdict is sure: its track gives it up as soon as it no longer is."""
-        return self.verdict is not None or self.confidence >= self.least_confidence
+        is_confident = self.verdict is not None or self.confidence >= self.least_confidence
+        return self.is_clear and is_confident
 
     @property
     def confidence(self) -> float:

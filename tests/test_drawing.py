@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from mask_detector.drawing import AnnotatedFrame, caption, colour_of, draw_faces
+from mask_detector.drawing import AnnotatedFrame, caption, colour_of, draw_faces, draw_note
 from mask_detector.types import Face, FaceBox, Frame
+from mask_detector.watching import Annotator
 
 GREY = np.full((400, 600, 3), 128, np.uint8)
 BOX = FaceBox(200, 120, 320, 300, 0.9)
@@ -153,3 +154,29 @@ def test_the_caption_is_whole_wherever_the_box_is(top):
     letters = np.argwhere(drawn.min(axis=2) > 200)
     (text_width, _), _ = cv2.getTextSize("No Mask: 97.1%", cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
     assert np.ptp(letters[:, 1]) > 0.9 * text_width
+
+
+def test_where_a_face_was_a_moment_ago_a_blur_is_kept_up():
+    """The detector misses it in a frame: the picture does not show it for that."""
+    box = FaceBox(20, 30, 60, 80, 0.9)
+    there, gone = [face("without_mask", box)], []
+    judged = iter([there, gone, gone, there, gone])
+    annotate = Annotator(lambda frame: next(judged), is_blurred=True)
+    noise = np.random.default_rng(1).integers(0, 256, (120, 160, 3), np.uint8)
+    times = (0.0, 0.4, 0.9, 1.0, 2.5)  # the last is too long ago
+    given = [annotate(Frame(noise, n, time_s, "door")) for n, time_s in enumerate(times)]
+    for annotated, is_hidden in zip(given, (True, True, True, True, False), strict=True):
+        shown = annotated.picture[box.top + 20 : box.bottom - 5, box.left + 5 : box.right - 5]
+        was = noise[box.top + 20 : box.bottom - 5, box.left + 5 : box.right - 5]
+        assert np.array_equal(shown, was) != is_hidden
+    other = Annotator(lambda frame: [])(Frame(noise, 0, 0.1, "yard"))
+    assert other.missed == ()
+
+
+def test_a_note_stands_at_the_foot_and_the_rest_stays():
+    noted = draw_note(GREY, "no picture since 18:40:02 UTC")
+    changed = np.flatnonzero((noted != GREY).any(axis=(1, 2)))
+    assert changed.min() > 350 and changed.max() == 399 and (GREY == 128).all()
+    above = draw_note(GREY, "door", line=1)
+    assert np.flatnonzero((above != GREY).any(axis=(1, 2))).max() < changed.min()
+    assert draw_note(GREY[:5, :7], "door").shape == (5, 7, 3)

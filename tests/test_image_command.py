@@ -74,14 +74,16 @@ def test_json_says_everything_of_every_face(run, album, portrait):
     assert scores and scores == sorted(scores, reverse=True) and min(scores) >= 0.01
     least = read_card(model).thresholds["not_sure"]
     for face in photo["faces"] + wall["faces"]:
-        keys = {"box", "detector_score", "label", "confidence", "sure", "probabilities"}
+        keys = {"box", "detector_score", "label", "confidence", "clear", "sure"}
+        keys |= {"probabilities"}
         assert set(face) == keys
         if abs(face["confidence"] - least) > 1e-4:  # it is rounded
-            assert face["sure"] == (face["confidence"] > least)
+            assert face["sure"] == (face["clear"] and face["confidence"] > least)
         assert set(face["probabilities"]) == set(NAMES)
         assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-3)
         assert face["label"] == max(face["probabilities"], key=face["probabilities"].get)
         assert face["confidence"] == face["probabilities"][face["label"]]
+    assert photo["faces"][0]["clear"] and photo["faces"][0]["sure"]
     left, top, right, bottom = photo["faces"][0]["box"]
     assert 0 <= left < right <= 512 and 0 <= top < bottom <= 600
 

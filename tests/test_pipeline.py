@@ -11,7 +11,7 @@ from mask_detector.mask_classifiers import load_classifier
 from mask_detector.model_file import save_model
 from mask_detector.pipeline import Pipeline, TrackingPipeline
 from mask_detector.profiling import Profile
-from mask_detector.tracking import FaceTracker, TrackingOptions
+from mask_detector.tracking import TrackingOptions
 from mask_detector.types import Frame, ModelCard
 
 NAMES = ("reddish", "bluish")
@@ -116,8 +116,7 @@ class Counting:
 
 
 def tracking(detector, classifier, **options):
-    tracker = FaceTracker(classifier.card.class_names, options=TrackingOptions(**options))
-    return TrackingPipeline(Pipeline(detector, classifier), tracker)
+    return TrackingPipeline(Pipeline(detector, classifier), TrackingOptions(**options))
 
 
 def test_a_face_that_stays_keeps_its_number_and_is_classified_now_and_then(portrait, detector):
@@ -167,7 +166,7 @@ def test_photos_are_judged_one_by_one(portrait, detector):
 def test_the_stages_are_measured_once_per_frame(portrait, detector):
     profile = Profile()
     pipeline = Pipeline(detector, Counting(), profile=profile)
-    judge = TrackingPipeline(pipeline, FaceTracker(("a", "b")))
+    judge = TrackingPipeline(pipeline)
     for frame in frames_of(portrait, 3):
         judge(frame)
     assert list(profile.milliseconds) == ["detect", "track", "classify"]

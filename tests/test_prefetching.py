@@ -8,7 +8,7 @@ import time
 import pytest
 
 from mask_detector import prefetching
-from mask_detector.prefetching import Prefetcher
+from mask_detector.prefetching import Interleaver, Prefetcher
 
 SOON_S = 10.0  # a test that waits longer has failed; on a busy machine a thread may wait its turn
 
@@ -205,3 +205,102 @@ def test_a_source_that_never_answers_is_left_after_a_while(monkeypatch, caplog):
     is_over.set()  # and should it answer after all, its thread ends too
     with pytest.raises(StopIteration):
         next(items)
+
+
+def test_none_comes_in_the_place_of_an_item_that_does_not():
+    """Whoever waits has other things to do; and no item is lost or late by that."""
+    gate = threading.Event()
+
+    def items():
+        yield 1
+        gate.wait(SOON_S)
+        yield 2
+
+    with Prefetcher(items()) as prefetcher:
+        given = prefetcher.or_none_after(0.01)
+        assert next(given) == 1
+        assert [next(given) for _ in range(3)] == [None] * 3
+        gate.set()
+        rest = [item for item in given if item is not None]
+        assert rest == [2]
+
+
+def test_what_is_raised_comes_through_where_none_may_come():
+    def items():
+        yield 1
+        raise ValueError("lost")
+
+    with Prefetcher(items()) as prefetcher, pytest.raises(ValueError, match="lost"):
+        for item in prefetcher.or_none_after(SOON_S):
+            assert item == 1
+
+
+@pytest.mark.parametrize("counts", [(), (0,), (5,), (3, 0, 400), (100, 100, 1, 100)])
+def test_of_several_every_item_comes_once_and_each_in_its_order(counts):
+    parts = [
+        Prefetcher(zip(itertools.repeat(s), range(c), strict=False)) for s, c in enumerate(counts)
+    ]
+    with Interleaver(parts) as items:
+        given = list(items)
+        assert list(items) == []  # what has ended stays so
+    for source, count in enumerate(counts):
+        assert [n for from_source, n in given if from_source == source] == list(range(count))
+
+
+def test_sources_that_have_something_take_turns():
+    parts = [Prefetcher(itertools.repeat(name), depth=4) for name in "abc"]
+    with Interleaver(parts) as items:
+        given = [next(items) for _ in range(300) if not time.sleep(0.0005)]
+    assert all(70 <= given.count(name) <= 130 for name in "abc"), given
+
+
+def test_one_that_has_nothing_yet_keeps_nobody_waiting():
+    gate = threading.Event()
+
+    def late():
+        gate.wait(SOON_S)
+        yield "late"
+
+    with Interleaver([Prefetcher(late()), Prefetcher(range(50))]) as items:
+        assert [next(items) for _ in range(50)] == list(range(50))
+        gate.set()
+        assert list(items) == ["late"]
+
+
+def test_of_live_sources_the_newest_is_given_and_of_files_every_item():
+    camera = Camera()
+    parts = [Prefetcher(camera, newest_only=True), Prefetcher(-n for n in range(1, 6))]
+    newest, from_file = [], []
+    with Interleaver(parts) as items:
+        for item in itertools.islice(items, 25):
+            (newest if item > 0 else from_file).append(item)
+            time.sleep(0.01)
+        assert camera.given - newest[-1] <= 15
+    assert from_file == [-1, -2, -3, -4, -5]
+    assert sorted(set(newest)) == newest and newest[-1] > 2 * len(newest)
+
+
+def test_one_that_fails_stops_no_other_and_is_told_in_the_end(caplog):
+    def failing():
+        yield "first"
+        raise ValueError("camera is lost")
+
+    given = []
+    with Interleaver([Prefetcher(failing()), Prefetcher(range(200))]) as items:
+        with pytest.raises(ValueError, match="camera is lost"):
+            given.extend(items)
+        assert list(items) == []
+    assert sorted(map(str, given)) == sorted(["first", *map(str, range(200))])
+    assert "the other sources go on" in caplog.text
+
+
+def test_leaving_ends_all_threads_and_wakes_who_waits():
+    parts = [Prefetcher(Camera(), newest_only=True), Prefetcher(itertools.count())]
+    got = []
+    items = Interleaver(parts)
+    waiter = threading.Thread(target=lambda: got.extend(items))
+    with items:
+        waiter.start()
+        wait_until(lambda: len(got) > 10)
+    waiter.join(SOON_S)
+    assert not waiter.is_alive()

@@ -1,20 +1,22 @@
 """Where annotated frames go: files are read back, windows are real ones on a virtual display."""
 
 import dataclasses
-import os
-import subprocess
-import sys
-import time
 
 import cv2
 import numpy as np
 import pytest
-from conftest import ROOT, textured_photo
+from conftest import textured_photo
 
 from mask_detector.commands.video import summary
 from mask_detector.drawing import AnnotatedFrame, draw_faces
 from mask_detector.errors import MaskDetectorError
-from mask_detector.sinks import VIDEO_CODECS, PictureSink, TallySink, VideoSink
+from mask_detector.sinks import (
+    VIDEO_CODECS,
+    PictureSink,
+    SinkPerStream,
+    TallySink,
+    VideoSink,
+)
 from mask_detector.types import Face, FaceBox, Frame
 
 FACES = [Face(FaceBox(20, 30, 60, 80, 0.9), (0.1, 0.9), ("with_mask", "without_mask"))]
@@ -154,110 +156,47 @@ def test_the_tally_counts_people_by_their_tracks():
     assert summary(tally, 10.0) == "20 frames, 51 faces (No Mask 51), 2.0 frames/s, 2 people"
 
 
+def test_the_tally_keeps_the_sources_apart():
+    """Both number their people from 1, and their frames from 0."""
+    tally = TallySink()
+    for index in range(0, 20, 2):
+        for source in ("door", "yard"):
+            faces = [dataclasses.replace(FACES[0], track_id=1)]
+            tally.write(annotated(textured_photo(1), faces, index=index, source=source))
+    assert (tally.frame_count, tally.people_count, tally.dropped_count) == (20, 2, 2 * 9)
+
+
+def test_the_tally_of_people_does_not_grow_for_ever(monkeypatch):
+    monkeypatch.setattr(TallySink, "_MOST_TRACKS", 10)
+    tally, photo = TallySink(), textured_photo(1)
+    for index in range(600):
+        faces = [dataclasses.replace(FACES[0], track_id=index // 6)]  # each for six frames
+        tally.write(annotated(photo, faces, index=index))
+    assert tally.people_count == 100 and len(tally._seen["x"]) <= 10
+
+
+def test_each_stream_has_a_file_of_its_own(tmp_path):
+    sink = SinkPerStream(lambda stream: VideoSink(tmp_path / f"{stream}.avi", 10.0))
+    with sink:
+        for index in range(6):
+            sink.write(
+                annotated(textured_photo(index), index=index, source="door", time_s=index / 10)
+            )
+        for index in range(3):
+            sink.write(annotated(textured_photo(9), index=index, source="yard", time_s=index / 10))
+            still = Frame(textured_photo(2), index, float(index), f"{index}.jpg", is_still=True)
+            sink.write(AnnotatedFrame(still, []))
+    counts = {path.stem: len(read_video(path)[0]) for path in tmp_path.iterdir()}
+    assert counts["door"] == 6 and counts["yard"] == 3
+    assert set(counts) == {"door", "yard", "photos"}
+
+
 def test_the_tally_counts_the_frames_that_a_live_source_gave_in_vain():
     tally = TallySink()
     for index in (0, 1, 4, 5, 11):
         tally.write(annotated(textured_photo(1), index=index))
     assert (tally.frame_count, tally.dropped_count) == (5, 7)
     assert summary(tally, 1.0) == "5 frames, 0 faces, 5.0 frames/s, 7 frames dropped"
-
-
-def display_problem(**env):
-    """What it answers in a process of its own, which must live to answer."""
-    code = "from mask_detector.display import display_problem; print(display_problem())"
-    clean = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT, env={**clean, **env}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0 and done.stderr == "", done.stderr
-    return done.stdout.strip()
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no DISPLAY")
-def test_without_a_display_the_problem_is_named():
-    assert display_problem() == "there is no display"
-
-
-@pytest.mark.parametrize("env", [{"DISPLAY": ":987"}, {"WAYLAND_DISPLAY": "no-such-socket"}])
-def test_a_display_that_is_not_there_is_told_rather_than_aborted_on(env):
-    assert "can't be opened" in display_problem(**env) or "headless" in display_problem(**env)
-
-
-def test_a_display_that_works_has_no_problem(screen):
-    assert display_problem(**screen.env) == "None"
-
-
-WATCHER = """
-import sys, time
-import numpy as np
-from mask_detector.drawing import AnnotatedFrame
-from mask_detector.sinks import WindowSink
-from mask_detector.types import Frame
-is_still = sys.argv[1] == "photos"
-with WindowSink() as sink:
-    for index in range(3000):
-        image = np.full((240, 320, 3), index % 256, np.uint8)
-        sink.write(AnnotatedFrame(Frame(image, index, 0.0, "x", is_still=is_still), []))
-        if sink.wants_stop:
-            break
-        time.sleep(0 if is_still else 0.01)
-print(index + 1)
-"""
-
-
-@pytest.fixture
-def watcher(screen):
-    """Someone watches: the process that shows frames, and its window."""
-    processes = []
-
-    def watch(what):
-        process = subprocess.Popen(
-            [sys.executable, "-c", WATCHER, what],
-            cwd=ROOT, env={**os.environ, **screen.env}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        processes.append(process)
-        return process, screen.wait_for_window(process)
-
-    yield watch
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-def end_of(process):
-    shown, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors
-    return int(shown)
-
-
-@pytest.mark.parametrize("what", ["video", "photos"])
-@pytest.mark.parametrize("key", ["q", "Q", "Escape", "the window's cross"])
-def test_a_key_or_closing_the_window_ends_the_watch(what, key, watcher, screen):
-    process, window = watcher(what)
-    if key == "the window's cross":
-        screen.ask_to_close(window)
-    else:
-        screen.press(window, key)
-    assert end_of(process) < (2 if what == "photos" else 3000)
-
-
-def test_a_photo_stays_until_a_key_is_pressed(watcher, screen):
-    process, window = watcher("photos")
-    time.sleep(1)
-    for key in ("space", "n", "q"):
-        screen.press(window, key)
-    assert end_of(process) == 3
-
-
-def test_another_key_does_not_end_a_video(watcher, screen):
-    process, window = watcher("video")
-    screen.press(window, "x")
-    time.sleep(0.5)
-    assert process.poll() is None
-    screen.press(window, "q")
-    end_of(process)
 
 
 def test_a_recording_of_a_slow_camera_keeps_real_time(tmp_path):

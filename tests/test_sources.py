@@ -2,7 +2,6 @@
 
 import functools
 import http.server
-import itertools
 import logging
 import threading
 
@@ -12,9 +11,9 @@ import pytest
 from conftest import textured_photo, write_video
 from PIL import Image
 
-from mask_detector import sources
+from mask_detector.captures import VideoSource
 from mask_detector.errors import SourceError
-from mask_detector.sources import CaptureSource, open_source
+from mask_detector.sources import open_source
 
 FRAME_COUNT = 40
 
@@ -193,126 +192,71 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def test_a_stream_is_played_and_named_without_its_password(streamable_clip):
+def test_a_film_on_a_server_is_a_file_and_named_without_its_password(streamable_clip):
     handler = functools.partial(QuietHandler, directory=streamable_clip.parent)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
             place = f"127.0.0.1:{server.server_port}/{streamable_clip.name}"
-            frames = []
-            address = f"http://user:secret@{place}"
-            with open_source(address) as source, pytest.raises(SourceError) as raised:
-                frames.extend(source)
+            with open_source(f"http://user:secret@{place}?token=secret") as source:
+                frames = list(source)
         finally:
             server.shutdown()
             thread.join()
     assert len(frames) == FRAME_COUNT and frames[0].source == f"http://{place}"
-    assert "no more frames" in str(raised.value) and "secret" not in str(raised.value)
+    assert not source.is_live and source.fps == 20 and frames[1].utc_s is None
+    assert [frame.time_s for frame in frames] == pytest.approx(np.arange(FRAME_COUNT) / 20)
 
 
-class FakeCapture:
-    """A camera at the border: gives what it is told to, and counts its releases."""
+class FakeFile:
+    """A capture at the border: gives what it is told to, and counts its releases."""
 
     def __init__(self, answers, fps=30.0, count=-1.0):
         self._answers = iter(answers)
         self._values = {cv2.CAP_PROP_FPS: fps, cv2.CAP_PROP_FRAME_COUNT: count}
         self.release_count = 0
-        self.read_count = 0
-
-    def isOpened(self):  # noqa: N802
-        return True
 
     def get(self, prop):
         return self._values.get(prop, 0.0)
 
     def read(self):
-        self.read_count += 1
-        return next(self._answers, (False, None))
+        answer = next(self._answers, (False, None))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def release(self):
         self.release_count += 1
 
 
 PICTURE = (True, np.full((48, 64, 3), 9, np.uint8))
-NOTHING = (False, None)
-
-
-@pytest.fixture
-def no_waiting(monkeypatch):
-    """A clock that stands still: the waits between tries are not what is tested."""
-    waits = []
-    monkeypatch.setattr(sources.time, "sleep", waits.append)
-    return waits
-
-
-def play(capture, is_live=True):
-    """Play to the end, as the live loop does; return the frames and the error."""
-    frames = []
-    with pytest.raises(SourceError) as raised, CaptureSource(capture, "7", is_live=is_live) as src:
-        frames.extend(src)
-    return frames, str(raised.value)
-
-
-def test_a_camera_that_never_gives_a_frame_is_an_error_and_is_released(no_waiting):
-    capture = FakeCapture([])
-    frames, message = play(capture)
-    assert frames == [] and "camera 7 opened but gave no frame" in message
-    assert capture.release_count == 1
-    assert 1.0 < sum(no_waiting) < 10.0  # long enough for slow webcams, not for ever
-
-
-@pytest.mark.parametrize("slow_start", [NOTHING, (True, None), (True, np.empty((0, 0, 3)))])
-def test_a_camera_may_give_nothing_at_first(no_waiting, slow_start):
-    capture = FakeCapture([slow_start] * 5 + [PICTURE] * 3)
-    frames, message = play(capture)
-    assert [frame.index for frame in frames] == [0, 1, 2]
-    assert all(frame.image is PICTURE[1] for frame in frames)
-    assert "no more frames after 3" in message and capture.release_count == 1
-
-
-def test_a_camera_that_is_lost_says_so_and_no_frame_is_invented(no_waiting):
-    capture = FakeCapture([PICTURE] * 4)
-    frames, message = play(capture)
-    assert len(frames) == 4 and "camera 7 gave no more frames after 4" in message
-    assert capture.release_count == 1
-
-
-def test_a_camera_is_released_when_the_watcher_leaves_early():
-    capture = FakeCapture([PICTURE] * 10)
-    with CaptureSource(capture, "7", is_live=True) as source:
-        next(iter(source))
-    assert capture.release_count == 1 and capture.read_count == 1
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_a_camera_is_released_when_the_loop_fails(error):
-    capture = FakeCapture([PICTURE] * 10)
-    with pytest.raises(error), CaptureSource(capture, "7", is_live=True) as source:
-        for _ in source:
-            raise error
-    assert capture.release_count == 1
-
-
-def test_a_camera_tells_the_time_of_the_clock():
-    with CaptureSource(FakeCapture([PICTURE] * 3), "7", is_live=True) as source:
-        times = [frame.time_s for frame in itertools.islice(source, 3)]
-    assert times == sorted(times) and times[0] >= 0 and times[-1] < 5
 
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), 90_000.0])
 def test_an_impossible_frame_rate_is_no_frame_rate(fps):
-    assert CaptureSource(FakeCapture([], fps=fps), "7", is_live=False).fps is None
+    assert VideoSource(FakeFile([], fps=fps), "7").fps is None
 
 
 @pytest.mark.parametrize("announced", [-1.0, 0.0, 1e18, 10.0])
 def test_a_file_that_announces_nothing_or_one_too_many_ends_without_error(announced):
-    capture = FakeCapture([PICTURE] * 10, count=announced)
-    with CaptureSource(capture, "v", is_live=False) as source:
+    capture = FakeFile([PICTURE] * 10, count=announced)
+    with VideoSource(capture, "v") as source:
         assert len(list(source)) == 10
     assert capture.release_count == 1
 
 
-def test_a_video_that_opens_but_holds_no_frame_is_damaged():
-    frames, message = play(FakeCapture([], count=10), is_live=False)
-    assert frames == [] and "the file is damaged" in message
+@pytest.mark.parametrize("answers", [[], [(True, None)], [cv2.error("no memory")]])
+def test_a_video_that_opens_but_holds_no_frame_is_damaged(answers):
+    capture = FakeFile(answers, count=10)
+    with pytest.raises(SourceError, match="the file is damaged"), VideoSource(capture, "v") as src:
+        list(src)
+    assert capture.release_count == 1
+
+
+def test_a_file_that_is_closed_meanwhile_is_at_its_end_rather_than_damaged():
+    source = VideoSource(FakeFile([PICTURE] * 10, count=10), "v")
+    frames = iter(source)
+    next(frames)
+    source.close()
+    assert list(frames) == []

@@ -1,5 +1,6 @@
 """The live loop: which frames reach the sinks, in what order, and how it ends."""
 
+import contextlib
 import threading
 import time
 
@@ -10,11 +11,12 @@ from conftest import write_video
 
 from mask_detector.drawing import draw_faces
 from mask_detector.errors import SourceError
-from mask_detector.pipeline import watch
 from mask_detector.profiling import Profile
 from mask_detector.sinks import FrameSink, PictureSink, TallySink, VideoSink
-from mask_detector.sources import CaptureSource, open_source
+from mask_detector.sources import LiveOptions, LiveSource, open_source
 from mask_detector.types import Face, FaceBox, Frame
+from mask_detector.watch_events import SourceChange
+from mask_detector.watching import Annotator, Signals, watch
 
 PICTURE = np.full((120, 160, 3), 90, np.uint8)
 FACES = [Face(FaceBox(20, 30, 60, 80, 0.9), (0.1, 0.9), ("with_mask", "without_mask"), 7)]
@@ -39,6 +41,10 @@ def clip(tmp_path_factory):
 
 def frames_of(image, count, is_still=False):
     return [Frame(image, index, index / 25, "clip", is_still) for index in range(count)]
+
+
+def watch_one(source, judge, sinks, *, with_ids=False, **options):
+    watch([source], Annotator(judge, with_ids=with_ids), sinks, **options)
 
 
 def judge_none(frame):
@@ -87,10 +93,17 @@ class Webcam:
         self.release_count += 1
 
 
+@contextlib.contextmanager
+def camera_7(webcam, **options):
+    with LiveSource("7", lambda: webcam, LiveOptions(retries=0, **options)) as source:
+        source.start()
+        yield source
+
+
 def test_every_sink_gets_every_frame_with_its_faces():
     first, second = Watcher(), TallySink()
     frames = frames_of(PICTURE, 30)
-    watch(frames, lambda frame: FACES * (frame.index % 3), [first, second])
+    watch_one(frames, lambda frame: FACES * (frame.index % 3), [first, second])
     assert all(got is given for got, given in zip(first.frames, frames, strict=True))
     assert [len(given.faces) for given in first.given] == [0, 1, 2] * 10
     assert second.frame_count == 30 and second.face_counts.total() == 30
@@ -109,7 +122,7 @@ def test_a_file_is_watched_frame_by_frame_however_slow(who_is_slow, clip):
 
     sink = Slow()
     with open_source(str(clip)) as source:
-        watch(source, judge, [sink])
+        watch_one(source, judge, [sink])
     assert sink.indices == list(range(COUNT))
 
 
@@ -128,8 +141,8 @@ def test_a_live_source_is_watched_as_it_is_now(who_is_slow):
         return []
 
     sink = Slow(patience=15)
-    with CaptureSource(webcam, "7", is_live=True) as source:
-        watch(source, judge, [tally, sink])
+    with camera_7(webcam) as source:
+        watch_one(source, judge, [tally, sink])
     assert np.median(late_by) <= 2  # judged as soon as they come; 15 apart, were they queued
     assert np.diff(sink.indices).min() >= 1 and np.median(np.diff(sink.indices)) > 2
     assert tally.dropped_count == sink.indices[-1] + 1 - len(sink.indices)
@@ -139,7 +152,7 @@ def test_a_live_source_is_watched_as_it_is_now(who_is_slow):
 def test_the_loop_ends_when_one_sink_has_had_enough():
     frames = iter(frames_of(PICTURE, 100))
     patient, impatient, last = Watcher(), Watcher(patience=4), Watcher()
-    watch(frames, judge_none, [patient, impatient, last])
+    watch_one(frames, judge_none, [patient, impatient, last])
     assert len(patient.given) == len(impatient.given) == len(last.given) == 4
     assert next(frames).index <= 8  # few were read in vain
 
@@ -155,7 +168,7 @@ def test_while_a_photo_is_looked_at_few_others_are_judged():
             assert len(judged) <= len(self.given) + 2
 
     photos = frames_of(PICTURE, 200, is_still=True)
-    watch(photos, lambda frame: judged.append(frame) or [], [Looking(patience=5)])
+    watch_one(photos, lambda frame: judged.append(frame) or [], [Looking(patience=5)])
     assert 5 <= len(judged) <= 7
 
 
@@ -166,7 +179,7 @@ def test_windows_are_served_by_the_thread_that_opened_them():
         def write(self, annotated):
             threads["sink"].add(threading.get_ident())
 
-    watch(
+    watch_one(
         frames_of(PICTURE, 3),
         lambda frame: threads["judge"].add(threading.get_ident()) or [],
         [Window()],
@@ -175,14 +188,13 @@ def test_windows_are_served_by_the_thread_that_opened_them():
     assert not threads["judge"] & threads["sink"]
 
 
-def test_what_a_camera_says_when_it_is_lost_comes_after_its_last_frame(monkeypatch):
-    monkeypatch.setattr("mask_detector.sources._CAMERA_WAIT_S", 0.001)
+def test_what_a_camera_says_when_it_is_lost_comes_after_its_last_frame():
     sink, webcam = Watcher(), Webcam(period_s=0.01, count=5)
     with (
         pytest.raises(SourceError, match="gave no more frames after 5"),
-        CaptureSource(webcam, "7", is_live=True) as source,
+        camera_7(webcam, timeout_s=0.2) as source,
     ):
-        watch(source, judge_none, [sink])
+        watch_one(source, judge_none, [sink])
     assert sink.indices[-1] == 4 and webcam.release_count == 1
 
 
@@ -200,16 +212,13 @@ def test_what_goes_wrong_ends_the_watch(where, error):
         return []
 
     webcam = Webcam()
-    with pytest.raises(error), CaptureSource(webcam, "7", is_live=True) as source:
-        watch(source, judge, [Sink()])
+    with pytest.raises(error), camera_7(webcam) as source:
+        watch_one(source, judge, [Sink()])
     assert webcam.release_count == 1
 
 
-def test_a_capture_is_never_released_while_it_is_read(monkeypatch):
-    """OpenCV would crash: what a dead camera holds is left to the end of the process."""
-    monkeypatch.setattr("mask_detector.prefetching._PATIENCE_S", 0.2)
-    monkeypatch.setattr("mask_detector.sources._RELEASE_WAIT_S", 0.1)
-    monkeypatch.setattr("mask_detector.sources._CAMERA_WAIT_S", 0.001)
+def test_a_camera_that_hangs_keeps_nobody_from_ending():
+    """Its read never comes back; its thread is left to itself, and nobody waits for it."""
     is_over = threading.Event()
 
     class Dead(Webcam):
@@ -220,21 +229,92 @@ def test_a_capture_is_never_released_while_it_is_read(monkeypatch):
 
     webcam = Dead()
     started = time.monotonic()
-    with CaptureSource(webcam, "7", is_live=True) as source:
-        watch(source, judge_none, [Watcher(patience=1)])
+    with camera_7(webcam) as source:
+        watch_one(source, judge_none, [Watcher(patience=1)])
     assert webcam.release_count == 0 and time.monotonic() - started < 10
-    webcam._count = 0  # it answers at last, with nothing, and its thread ends
-    is_over.set()
-    for thread in threading.enumerate():
-        if thread.name == "prefetcher":
-            thread.join()
+    is_over.set()  # OpenCV would have crashed, were it released meanwhile
+
+
+def test_several_sources_are_watched_together():
+    """A live one and two films; one film fails, and is told once the others are at their end."""
+
+    def broken_film():
+        yield from frames_of(PICTURE, 3)
+        raise SourceError("film is damaged")
+
+    webcam, sink, last = Webcam(), Watcher(), []
+
+    def stop_soon(frame):
+        last.append(frame.source)
+        if last.count("7") == 20:
+            source.close()
+        return []
+
+    with pytest.raises(SourceError, match="film is damaged"), camera_7(webcam) as source:
+        watch([source, frames_of(PICTURE, 40), broken_film()], Annotator(stop_soon), [sink])
+    assert len(sink.given) == last.count("7") + 40 + 3 and last.count("7") >= 20
+
+
+def test_a_watch_is_stopped_from_outside_also_while_no_frame_comes():
+    signals, sink = Signals(), Watcher()
+    gate = threading.Event()
+
+    def frames():
+        yield from frames_of(PICTURE, 3)
+        gate.wait(10)
+
+    timer = threading.Timer(0.3, signals.stop.set)
+    timer.start()
+    started = time.monotonic()
+    threading.Timer(1.0, gate.set).start()
+    watch([frames()], Annotator(judge_none), [sink], signals=signals)
+    assert len(sink.given) == 3 and time.monotonic() - started < 5
+
+
+def test_sinks_hear_of_lost_sources_in_the_thread_that_writes():
+    signals, heard = Signals(), []
+
+    class Listener(Watcher):
+        def source_changed(self, change):
+            heard.append((change.source, change.is_lost, threading.get_ident()))
+
+    def frames():
+        yield from frames_of(PICTURE, 2)
+        signals.changes.put(SourceChange("clip", True, 1.0, "cable"))
+
+    watch([frames()], Annotator(judge_none), [Listener()], signals=signals)
+    assert heard == [("clip", True, threading.get_ident())]
+
+
+def test_a_sink_may_hold_a_frame_while_others_do_what_is_due():
+    class Holding(Watcher):
+        idle_count = 0
+
+        def write(self, annotated):
+            super().write(annotated)
+            self.is_held = True
+
+        def idle(self):
+            self.idle_count += 1
+            self.is_held = self.idle_count % 5 > 0
+
+    class Other(Watcher):
+        idle_count = 0
+
+        def idle(self):
+            self.idle_count += 1
+
+    holding, other = Holding(), Other()
+    watch_one(frames_of(PICTURE, 4, is_still=True), judge_none, [holding, other])
+    assert len(holding.given) == 4 and holding.idle_count >= 20
+    assert other.idle_count == holding.idle_count
 
 
 def test_a_picture_is_drawn_once_for_all_and_only_where_it_is_wanted(tmp_path):
     sinks = Watcher(), Watcher()
-    watch(frames_of(PICTURE, 2), lambda frame: FACES, [*sinks, TallySink()])
+    watch_one(frames_of(PICTURE, 2), lambda frame: FACES, [*sinks, TallySink()])
     assert all("picture" not in vars(given) for given in sinks[0].given)
-    watch(
+    watch_one(
         frames_of(PICTURE, 2),
         lambda frame: FACES,
         [sinks[0], VideoSink(tmp_path / "v.mp4", 25), PictureSink(tmp_path / "p.png"), sinks[1]],
@@ -248,7 +328,7 @@ def test_a_picture_is_drawn_once_for_all_and_only_where_it_is_wanted(tmp_path):
 @pytest.mark.parametrize("with_ids", [False, True])
 def test_tracks_are_numbered_in_the_picture_where_that_is_asked_for(with_ids):
     sink = Watcher()
-    watch(frames_of(PICTURE, 1), lambda frame: FACES, [sink], with_ids=with_ids)
+    watch_one(frames_of(PICTURE, 1), lambda frame: FACES, [sink], with_ids=with_ids)
     expected = draw_faces(PICTURE, FACES, with_ids=with_ids)
     np.testing.assert_array_equal(sink.given[0].picture, expected)
 
@@ -263,7 +343,7 @@ def test_the_loop_measures_capture_drawing_and_writing_of_each_frame(clip):
             time.sleep(0.004)
 
     with open_source(str(clip)) as source:
-        watch(source, judge_none, [SlowDisk()], profile=profile)
+        watch_one(source, judge_none, [SlowDisk()], profile=profile)
     assert list(profile.milliseconds) == ["capture", "draw", "write"]
     median, high = profile.milliseconds["write"]
     assert 4 <= median <= high and sum(profile.shares.values()) == pytest.approx(1)
@@ -273,7 +353,7 @@ def test_the_loop_measures_capture_drawing_and_writing_of_each_frame(clip):
 def test_frames_are_scaled_before_they_are_judged(width):
     sink, seen = Watcher(), []
     given = frames_of(PICTURE, 2)
-    watch(given, lambda frame: seen.append(frame.image.shape) or [], [sink], width=width)
+    watch_one(given, lambda frame: seen.append(frame.image.shape) or [], [sink], width=width)
     height = pytest.approx(120 * width / 160, abs=1)
     assert seen == [(height, width, 3)] * 2
     assert [frame.image.shape for frame in sink.frames] == seen and sink.indices == [0, 1]

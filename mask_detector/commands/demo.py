@@ -59,9 +59,9 @@ def _run_on_clip(args: argparse.Namespace) -> int:
     import cv2
 
     from mask_detector.demo import FRAMES_PER_PART, PartsSink, write_demo_clip
-    from mask_detector.pipeline import watch
     from mask_detector.sinks import TallySink, VideoSink
     from mask_detector.sources import open_source
+    from mask_detector.watching import Annotator, watch
 
     pipeline = open_pipeline(args)
     clip, video_path, picture_path = (
@@ -71,7 +71,7 @@ def _run_on_clip(args: argparse.Namespace) -> int:
     tally, parts = TallySink(), PartsSink()
     started = time.monotonic()
     with open_source(str(clip)) as source, VideoSink(video_path, source.fps or 25.0) as saved:
-        watch(source, pipeline.judge_frame, [tally, parts, saved])
+        watch([source], Annotator(pipeline.judge_frame), [tally, parts, saved])
     seconds = time.monotonic() - started
     cv2.imwrite(str(picture_path), parts.picture)
     for what, verdicts in (("bare face", parts.bare), ("mask drawn on", parts.masked)):

@@ -25,12 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="save annotated copies in this folder"
     )
+    parser.add_argument("--blur", action="store_true", help="blur the faces in these copies")
     parser.add_argument(
         "--json",
         action="store_true",
         help="print one JSON object per photo: "
         "path, width, height, faces (box [left, top, right, bottom] in pixels, "
-        "detector_score, label, confidence, sure, probabilities)",
+        "detector_score, label, confidence, clear: large and whole enough, sure, probabilities)",
     )
 
 
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
             else:
                 print("\n".join(_lines(frame, faces)))
             for sink in sinks:
-                sink.write(AnnotatedFrame(frame, faces))
+                sink.write(AnnotatedFrame(frame, faces, is_blurred=args.blur))
     return 0
 
 
@@ -66,6 +67,7 @@ def photo_record(frame: Frame, faces: list[Face]) -> dict[str, Any]:
                 "detector_score": round(face.box.score, 4),
                 "label": face.label,
                 "confidence": round(face.confidence, 4),
+                "clear": face.is_clear,
                 "sure": face.is_sure,
                 "probabilities": {
                     name: round(p, 4)

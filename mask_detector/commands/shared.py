@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mask_detector.engines import ENGINES, NUMBER_FORMATS, fastest_sibling
 from mask_detector.errors import MaskDetectorError
+from mask_detector.types import LEAST_FACE_SIDE
 
 if TYPE_CHECKING:
     from mask_detector.face_detectors import FaceDetector
@@ -32,6 +34,17 @@ def fraction(text: str) -> float:
         value = -1.0
     if not 0.0 <= value <= 1.0:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 0 to 1")
+    return value
+
+
+def positive(text: str) -> float:
+    """An argparse type: a finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0")
     return value
 
 
@@ -74,6 +87,14 @@ def number_formats(text: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def add_face_argument(
+    parser: argparse.ArgumentParser,
+    text: str = "folder of the face detector's weights; they are put there on first use",
+) -> None:
+    """Add `--face`, the folder of the face detector."""
+    parser.add_argument("-f", "--face", type=Path, default=Path("face_detector"), help=text)
+
+
 def add_judging_arguments(
     parser: argparse.ArgumentParser, *, several: bool = False, ssd_size: int = PHOTO_SSD_SIZE
 ) -> None:
@@ -104,13 +125,15 @@ def add_judging_arguments(
             "made from it by `export`; keras: the model itself, with TensorFlow; auto: litert "
             "where there is such a file",
         )
-    parser.add_argument(
-        "-f",
-        "--face",
-        type=Path,
-        default=Path("face_detector"),
-        help="folder of the face detector's weights; they are put there on first use",
-    )
+        parser.add_argument(
+            "--min-face",
+            type=int,
+            default=LEAST_FACE_SIDE,
+            metavar="PIXELS",
+            help="shorter side of a face that is judged; a smaller one, or one cut off by the "
+            "picture's edge, is 'not sure'",
+        )
+    add_face_argument(parser)
     parser.add_argument(
         "-c",
         "--confidence",
@@ -169,6 +192,7 @@ def open_pipeline(args: argparse.Namespace, profile: Profile | None = None) -> P
     return Pipeline(
         open_face_detector(args, args.confidence, args.detect_size),
         open_classifier(args),
+        least_side=args.min_face,
         profile=profile or NO_PROFILE,
     )
 

@@ -1,26 +1,31 @@
-"""`video`: watch a camera or play a file, box every face, show and save the result."""
+"""`video`: watch cameras or play files, box every face, show, save and report the result."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import logging
+import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mask_detector.commands.guarding import add_guard_arguments, open_guard
+from mask_detector.commands.outputs import output_paths, output_sinks, streams_of
 from mask_detector.commands.shared import (
     LIVE_SSD_SIZE,
     add_judging_arguments,
     open_pipeline,
+    positive,
 )
 from mask_detector.errors import MaskDetectorError
 
 if TYPE_CHECKING:
+    from mask_detector.pipeline import Pipeline
     from mask_detector.profiling import Profile
     from mask_detector.sinks import FrameSink, TallySink
-    from mask_detector.sources import FrameSource
+    from mask_detector.sources import FrameSource, LiveOptions
     from mask_detector.types import Face, Frame
 
 HELP = "watch a camera or a video and box every face: green with a mask, red without"
@@ -30,10 +35,37 @@ logger = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="a TOML file of options, as in: width = 640; what stands on the command line wins. "
+        "Paths in it are relative to the working folder",
+    )
+    parser.add_argument(
         "-s",
         "--source",
-        default="0",
-        help="camera index, network address, video file, photo, or folder of photos",
+        action="append",
+        metavar="[NAME=]SOURCE",
+        help="camera index or device, network address, video file, photo, folder or pattern of "
+        "photos, or a .txt file with one of these per line; may be given several times "
+        "(default: 0)",
+    )
+    live = parser.add_argument_group("cameras and network addresses")
+    live.add_argument(
+        "--timeout",
+        type=positive,
+        default=10.0,
+        metavar="SECONDS",
+        help="a source without a frame for so long is lost, and opened again",
+    )
+    live.add_argument(
+        "--retries",
+        type=int,
+        metavar="N",
+        help="give a lost source up after so many tries in a row (default: never)",
+    )
+    live.add_argument(
+        "--wait", action="store_true", help="wait for a source that is not there at the start"
     )
     add_judging_arguments(parser, ssd_size=LIVE_SSD_SIZE)
     parser.add_argument(
@@ -47,10 +79,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         type=Path,
-        help="save the annotated video (.mp4, .avi, .mkv, .mov), or for a photo the annotated "
-        "picture (.jpg, .png)",
+        help="save the annotated video (.mp4, .avi, .mkv, .mov), of several sources one for each, "
+        "with its name; or for a photo the annotated picture (.jpg, .png)",
     )
     parser.add_argument("--no-display", action="store_true", help="open no window")
+    parser.add_argument("--blur", action="store_true", help="blur faces in window and output, too")
     calmness = parser.add_mutually_exclusive_group()
     calmness.add_argument(
         "--every-frame",
@@ -67,39 +100,73 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile", action="store_true", help="print at the end what each stage of a frame takes"
     )
+    add_guard_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    from mask_detector.pipeline import watch
+    check_options(args)
+    with contextlib.suppress(KeyboardInterrupt):  # to end a watch is no failure, however early
+        _run(args)
+    return 0
+
+
+def _run(args: argparse.Namespace) -> None:
     from mask_detector.profiling import NO_PROFILE, Profile
     from mask_detector.sinks import TallySink
-    from mask_detector.sources import open_source
+    from mask_detector.sources import open_sources
+    from mask_detector.stopping import stop_on_signals
+    from mask_detector.watching import Annotator, Signals, watch
 
-    if args.width and not 16 <= args.width <= 16384:
-        raise MaskDetectorError(f"--width {args.width} is out of range: expected 16 to 16384, or 0")
     tally, profile = TallySink(), Profile() if args.profile else NO_PROFILE
+    changes = queue.SimpleQueue()
     with contextlib.ExitStack() as stack:
-        source = stack.enter_context(open_source(args.source))
-        sinks = [tally, *_output_sinks(args, source)]
-        judge, windows = _open_judge_and_windows(args, profile)
-        sinks += windows
-        for sink in sinks:
-            stack.enter_context(sink)
-        options = {"width": args.width, "profile": profile, "with_ids": args.show_ids}
+        opened = open_sources(args.source or ["0"], live_options(args), changes.put)
+        sources = [stack.enter_context(source) for source in opened]
+        sinks = [tally, *(stack.enter_context(sink) for sink in output_sinks(args, sources))]
+        pipeline, windows = _open_pipeline_and_windows(args, profile, sources)
+        sinks += [stack.enter_context(window) for window in windows]
+        sinks += open_guard(args, sources, pipeline.classifier.card.class_names, stack)
+        judge = judge_of(args, pipeline)
+        annotate = Annotator(judge, with_ids=args.show_ids, is_blurred=args.blur)
+        stop = stack.enter_context(stop_on_signals())
+        signals = Signals(stop, changes)
         started = time.monotonic()
         try:
-            with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how a watch without a
-                watch(source, judge, sinks, **options)  # window ends
+            watch(sources, annotate, sinks, width=args.width, profile=profile, signals=signals)
         finally:
             seconds = time.monotonic() - started
             stack.close()  # files are complete before anyone reads that they are
             if tally.frame_count:
-                if args.output:
-                    print(f"saved {args.output}")
+                for path in output_paths(args, sources).values():
+                    print(f"saved {path}")
                 print(summary(tally, seconds))
                 if args.profile:
                     print(profile.table())
-    return 0
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Refuse what argparse can't.
+
+    Raises:
+        MaskDetectorError: an option out of range, or two that can't go together.
+    """
+    if args.width and not 16 <= args.width <= 16384:
+        raise MaskDetectorError(f"--width {args.width} is out of range: expected 16 to 16384, or 0")
+    if args.retries is not None and args.retries < 0:
+        raise MaskDetectorError(f"--retries {args.retries}: expected 0 or more")
+    guards = (args.events, args.summary, args.alarm, args.snapshots)
+    if args.no_tracks and any(guards):
+        raise MaskDetectorError(
+            "--no-tracks follows nobody, so that there are no people to count; leave it out with "
+            "--events, --summary, --alarm and --snapshots"
+        )
+
+
+def live_options(args: argparse.Namespace) -> LiveOptions:
+    """How long to wait for cameras, and how often to try."""
+    from mask_detector.sources import LiveOptions
+
+    return LiveOptions(timeout_s=args.timeout, retries=args.retries, wait=args.wait)
 
 
 def summary(tally: TallySink, seconds: float) -> str:
@@ -116,56 +183,31 @@ def summary(tally: TallySink, seconds: float) -> str:
     )
 
 
-def _open_judge_and_windows(
-    args: argparse.Namespace, profile: Profile
-) -> tuple[Callable[[Frame], list[Face]], list[FrameSink]]:
+def _open_pipeline_and_windows(
+    args: argparse.Namespace, profile: Profile, sources: Sequence[FrameSource]
+) -> tuple[Pipeline, list[FrameSink]]:
     """Load the models; a child process tries the display meanwhile."""
     if args.no_display:
-        return open_judge(args, profile), []
+        return open_pipeline(args, profile), []
     from concurrent.futures import ThreadPoolExecutor
 
     from mask_detector.display import display_problem
-    from mask_detector.sinks import WindowSink
+    from mask_detector.window import WindowSink
 
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(display_problem)
-        judge = open_judge(args, profile)
+        pipeline = open_pipeline(args, profile)
         problem = asked.result()
     if problem:
         logger.info("%s; going on without a window", problem)
-    return judge, [] if problem else [WindowSink()]
+    return pipeline, [] if problem else [WindowSink(list(streams_of(sources)))]
 
 
-def open_judge(args: argparse.Namespace, profile: Profile) -> Callable[[Frame], list[Face]]:
-    """Load the models, and follow faces with them unless the options say otherwise."""
-    from mask_detector.calibration import NOT_SURE_THRESHOLD
+def judge_of(args: argparse.Namespace, pipeline: Pipeline) -> Callable[[Frame], list[Face]]:
+    """Follow faces, unless the options say otherwise."""
     from mask_detector.pipeline import TrackingPipeline
-    from mask_detector.tracking import FaceTracker, TrackingOptions
+    from mask_detector.tracking import TrackingOptions
 
-    pipeline = open_pipeline(args, profile)
     if args.no_tracks:
         return pipeline.judge_frame
-    card = pipeline.classifier.card
-    options = TrackingOptions(every=1) if args.every_frame else TrackingOptions()
-    least = card.thresholds.get(NOT_SURE_THRESHOLD, 0.0)
-    return TrackingPipeline(pipeline, FaceTracker(card.class_names, least, 0.0, options))
-
-
-def _output_sinks(args: argparse.Namespace, source: FrameSource) -> list[FrameSink]:
-    from mask_detector.sinks import PICTURE_SUFFIXES, VIDEO_CODECS, PictureSink, VideoSink
-    from mask_detector.sources import StillSource
-
-    if args.output is None:
-        return []
-    if args.output.exists() and Path(args.source).exists() and args.output.samefile(args.source):
-        raise MaskDetectorError(f"--output {args.output} is the source itself; choose another name")
-    suffix = args.output.suffix.lower()
-    is_still = isinstance(source, StillSource)
-    if suffix in VIDEO_CODECS:
-        return [VideoSink(args.output, source.fps or (1.0 if is_still else 25.0))]
-    if suffix in PICTURE_SUFFIXES and Path(args.source).is_file() and is_still:
-        return [PictureSink(args.output)]
-    raise MaskDetectorError(
-        f"--output {args.output} ends in {suffix or 'nothing'}; expected a video "
-        f"({', '.join(VIDEO_CODECS)}), or for one photo a picture ({', '.join(PICTURE_SUFFIXES)})"
-    )
+    return TrackingPipeline(pipeline, TrackingOptions(every=1) if args.every_frame else None)

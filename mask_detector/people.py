@@ -1,0 +1,122 @@
+"""Turn faces that are followed into people who are counted: a verdict settles, changes, leaves.
+
+    watch = PeopleWatch()
+    for frame, faces in ...:
+        events = watch.update(frame, faces)
+    events = watch.end(source)
+
+What flickers is not written down: a verdict counts once it has been held for a while.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mask_detector.types import Face, Frame
+from mask_detector.watch_events import NOT_SURE_VERDICT, WatchEvent, event_time
+
+_ROUNDING_S = 1e-6  # a clock of sums misses a round number by less
+
+
+@dataclass
+class _Person:
+    """A track, as far as it has been seen."""
+
+    face: Face  # as last seen
+    first_s: float
+    seen_s: float
+    frame_count: int = 0
+    verdict: str | None = None  # the one that settled
+    newest: str | None = None  # of the newest frame; None is not sure
+    newest_since_s: float = 0.0
+
+
+class PeopleWatch:
+    """Follows the people before each source by the numbers of their tracks.
+
+    Its clock is the frames' `time_s`. Faces without a number, as those of photos, are left out.
+
+    Args:
+        settle_s: a sure verdict counts once held for so long without a break.
+        least_frames: and the face once seen in so many: what a detector takes for a face by
+            mistake is mostly gone by then.
+        lost_s: who is not seen for longer has left.
+    """
+
+    def __init__(self, settle_s: float = 0.5, least_frames: int = 5, lost_s: float = 1.0) -> None:
+        self._settle_s, self._least_frames, self._lost_s = settle_s, least_frames, lost_s
+        self._people: dict[str, dict[int, _Person]] = {}  # of a source, by track
+        self._newest_time: dict[str, str | float] = {}  # of a source that has people
+
+    def update(self, frame: Frame, faces: list[Face]) -> list[WatchEvent]:
+        """Look at a frame's faces, and say what has happened."""
+        events = []
+        now_s, source, time = frame.time_s, frame.source, event_time(frame)
+        people = self._people.get(source, {})
+        for face in faces:
+            if face.track_id is None:
+                continue
+            person = people.setdefault(face.track_id, _Person(face, now_s, now_s))
+            kind = self._see(person, face, now_s)
+            if kind:
+                events.append(_event(kind, time, source, person))
+        for track, person in list(people.items()):
+            if now_s - person.seen_s > self._lost_s + _ROUNDING_S:
+                del people[track]
+                if self._is_counted(person):
+                    events.append(_event("left", time, source, person))
+        if people:
+            self._people[source], self._newest_time[source] = people, time
+        else:  # a source that is photo after photo has a new name each time
+            self._forget(source)
+        return events
+
+    def end(self, source: str) -> list[WatchEvent]:
+        """Let everyone leave a source that is over or lost, at the time of its newest frame."""
+        people, time = self._people.get(source, {}), self._newest_time.get(source, 0.0)
+        self._forget(source)
+        return [_event("left", time, source, p) for p in people.values() if self._is_counted(p)]
+
+    def people_now(self, source: str) -> int:
+        """How many people are before a source."""
+        return sum(self._is_counted(person) for person in self._people.get(source, {}).values())
+
+    def _see(self, person: _Person, face: Face, now_s: float) -> str:
+        """Take a person's newest face; the kind of event that it makes, mostly none."""
+        person.face, person.seen_s = face, now_s
+        person.frame_count += 1
+        newest = face.label if face.is_sure else None
+        if newest != person.newest:
+            person.newest, person.newest_since_s = newest, now_s
+        is_held = now_s - person.newest_since_s >= self._settle_s - _ROUNDING_S
+        if (
+            newest in (None, person.verdict)
+            or not is_held
+            or person.frame_count < self._least_frames
+        ):
+            return ""
+        kind = "changed" if person.verdict else "settled"
+        person.verdict = newest
+        return kind
+
+    def _is_counted(self, person: _Person) -> bool:
+        return person.verdict is not None or person.frame_count >= self._least_frames
+
+    def _forget(self, source: str) -> None:
+        self._people.pop(source, None)
+        self._newest_time.pop(source, None)
+
+
+def _event(kind: str, time: str | float, source: str, person: _Person) -> WatchEvent:
+    face, box = person.face, person.face.box
+    shown = person.verdict or face.label  # whose probability is told
+    return WatchEvent(
+        kind,
+        time,
+        source,
+        track=face.track_id,
+        verdict=person.verdict or NOT_SURE_VERDICT,
+        confidence=round(float(face.probabilities[face.class_names.index(shown)]), 4),
+        box=(int(box.left), int(box.top), int(box.right), int(box.bottom)),
+        seconds_seen=round(person.seen_s - person.first_s, 3),
+    )
