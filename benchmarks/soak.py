@@ -2,7 +2,8 @@
 
     python -m benchmarks.soak --video clip.mp4 --frames 200000
 
-A video is played over and over, as if it had no end, through everything that `video` would do with
+A video is played over and over, with pauses in which everybody has left, through everything that
+`video` would do with
 `--events --summary --snapshots --alarm --health --blur`: detecting, tracking, classifying, drawing,
 people, breaches, an alarm server that answers, the health page that is asked now and then. Every
 5,000 frames it prints memory (resident set), open file handles and threads. Exit code 1: at the
@@ -38,10 +39,11 @@ from mask_detector.watching import Annotator, watch
 
 EVERY = 5000  # frames between two lines of the table
 MOST_GROWTH = 0.05  # of the memory after the first of them
+PAUSE_S = 90.0  # by the video's clock, from its end to its next beginning
 
 
 class LoopingVideo:
-    """Plays a video file so many frames long, opening it anew each time; its clock goes on."""
+    """Plays a video file for so many frames, opening it anew each time; its clock goes on."""
 
     is_live = False
 
@@ -59,7 +61,7 @@ class LoopingVideo:
                     index += 1
                     if index >= self._frame_count:
                         return
-            begin_s = time_s + 1 / (source.fps or 25.0)
+            begin_s = time_s + PAUSE_S
 
 
 @dataclasses.dataclass(frozen=True)

@@ -49,10 +49,22 @@ def read_voc(root: Path) -> list[ListedPhoto]:
 
 
 def _annotation_folder(root: Path) -> Path | None:
-    for folder in (*(root / name for name in _ANNOTATION_FOLDERS), root):
+    for folder in (root / name for name in _ANNOTATION_FOLDERS):
         if folder.is_dir() and next(_annotations(folder), None):
             return folder
-    return None
+    return root if root.is_dir() and _lie_open_in(root) else None
+
+
+def _lie_open_in(root: Path) -> bool:
+    """Whether annotations lie in `root` itself, not just some tool's XML beside class folders."""
+    stems = {path.stem for path in _annotations(root)}
+    if not stems:
+        return False
+    children = [path for path in root.iterdir() if not path.name.startswith((".", "__"))]
+    folders = {path.name for path in children if path.is_dir()}
+    if not folders or folders.intersection(_IMAGE_FOLDERS):
+        return True
+    return any(p.stem in stems and p.suffix.lower() != ".xml" for p in children if p.is_file())
 
 
 def _annotations(folder: Path) -> Iterator[Path]:

@@ -11,20 +11,19 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
 from mask_detector.dataset import Listing, augmented_from, person_of, scan
 from mask_detector.errors import DatasetError, UnreadableImageError
 from mask_detector.fingerprints import Fingerprint, fingerprint, near_duplicates
+from mask_detector.photo_groups import clusters, components, name_pairs
+from mask_detector.photo_names import is_drawn, original_of
 from mask_detector.splitting import split_by_group
 from mask_detector.types import ListedPhoto, Sample
 
@@ -49,7 +48,7 @@ class Audit:
     """Everything found; `photos` are those that training uses."""
 
     root: Path
-    class_names: tuple[str, ...]
+    class_names: tuple[str, ...]  # those that a split must have on each side
     photos: tuple[Photo, ...]
     skipped: tuple[tuple[Path, str], ...]  # file, reason
     copies: tuple[Path, ...]  # byte-for-byte the same as a photo kept; used once
@@ -72,6 +71,11 @@ class Audit:
         return sum(photo.source is not None for photo in self.photos)
 
     @property
+    def drawn_count(self) -> int:
+        """Photos with masks drawn on, by their names; see `photo_names`."""
+        return sum(is_drawn(photo.listed.path) for photo in self.photos)
+
+    @property
     def near_contradictions(self) -> tuple[tuple[int, ...], ...]:
         """Clusters of look-alikes with several labels: a wrong label, or a mask drawn on."""
         return self._clusters_with_several(lambda photo: photo.listed.class_name)
@@ -80,6 +84,22 @@ class Audit:
     def leaks(self) -> tuple[tuple[int, ...], ...]:
         """Clusters of look-alikes that the given splits tear apart."""
         return self._clusters_with_several(lambda photo: photo.listed.split)
+
+    @property
+    def torn_from_train(self) -> frozenset[Path]:
+        """Photos of the given train split that val or test also shows, by fingerprint alone."""
+        return frozenset(
+            self.photos[i].listed.path
+            for cluster in self.leaks
+            for i in cluster
+            if self.photos[i].listed.split == "train"
+        )
+
+    @property
+    def keeps_given_split(self) -> bool:
+        """Whether the given splits are of use: train has to give up less than half."""
+        train = sum(photo.listed.split == "train" for photo in self.photos)
+        return self.is_split and len(self.torn_from_train) <= train / 2
 
     def _clusters_with_several(self, key: Callable[[Photo], Any]) -> tuple[tuple[int, ...], ...]:
         return tuple(c for c in self.near_clusters if len({key(self.photos[i]) for i in c}) > 1)
@@ -118,11 +138,11 @@ def audit_dataset(root: Path, *, show_progress: bool = True) -> Audit:
         if (listed.class_name, listed.split) not in present:
             place = f"the {listed.split} split of {root}" if listed.split else root
             raise DatasetError(f"class {listed.class_name} in {place} has not one usable photo")
-    near_pairs = near_duplicates([print_ for _, print_ in usable])
+    near_pairs = near_duplicates([print_ for _, print_ in usable]).tolist()
     people = [person_of(listed.path) for listed, _ in usable]
     sources = [augmented_from(listed.path) for listed, _ in usable]
-    name_pairs = _name_pairs([listed for listed, _ in usable], people, sources)
-    groups = _components(len(usable), [*near_pairs.tolist(), *name_pairs])
+    named_pairs = name_pairs([listed for listed, _ in usable], people, sources)
+    groups = components(len(usable), [*near_pairs, *named_pairs])
     return Audit(
         root=root,
         class_names=listing.class_names,
@@ -135,7 +155,7 @@ def audit_dataset(root: Path, *, show_progress: bool = True) -> Audit:
         skipped=tuple(skipped),
         copies=tuple(copies),
         contradictions=tuple(contradictions),
-        near_clusters=_clusters(_components(len(usable), near_pairs.tolist())),
+        near_clusters=clusters(components(len(usable), near_pairs)),
     )
 
 
@@ -192,53 +212,40 @@ def _drop_exact_copies(usable: _Usable) -> tuple[_Usable, list[Path], list[tuple
     return sorted(kept, key=lambda item: item[0].path), copies, contradictions
 
 
-def _name_pairs(
-    photos: list[ListedPhoto], people: list[str | None], sources: list[str | None]
-) -> Iterable[tuple[int, int]]:
-    """Link photos whose names say that they show one person or come from one photo."""
-    stems_with_copies = set(filter(None, sources))
-    first_with: dict[tuple[str, ...], int] = {}
-    for index, (listed, person, source) in enumerate(zip(photos, people, sources, strict=True)):
-        stem = listed.path.stem if source is None else source
-        keys = []
-        if stem == "":  # augmented, but nothing says from what: all such stay together
-            keys.append(("augmented",))
-        elif stem in stems_with_copies:
-            keys.append(("stem", listed.class_name, stem))
-        if person:
-            keys.append(("person", person))
-        for key in keys:
-            yield first_with.setdefault(key, index), index
-
-
-def _components(count: int, pairs: list) -> np.ndarray:
-    """Number the connected components of `count` photos linked by pairs of indices."""
-    links = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    graph = coo_array((np.ones(len(links), bool), (links[:, 0], links[:, 1])), (count, count))
-    return connected_components(graph, directed=False)[1]
-
-
-def _clusters(components: np.ndarray) -> tuple[tuple[int, ...], ...]:
-    members: dict[int, list[int]] = defaultdict(list)
-    for index, component in enumerate(components.tolist()):
-        members[component].append(index)
-    return tuple(tuple(indices) for indices in members.values() if len(indices) > 1)
-
-
 def split_photos(audit: Audit, seed: int) -> dict[str, list[Photo]]:
     """Give every usable photo to train, val or test.
 
     Given splits are kept, except that train gives up photos which val or test also shows; what
-    is missing (val, test or both) is taken from train. No group is ever on two sides of a split
-    made here.
+    is missing (val, test or both) is taken from train. Where train would give up more than half,
+    the given splits measure memory, and all photos are dealt anew. No group is ever on two sides
+    of a split made here. Photos with drawn masks only ever train, and only where nobody is judged
+    by the photo that they were made from.
     """
+    taken = [photo for photo in audit.photos if not is_drawn(photo.listed.path)]
+    drawn = [photo for photo in audit.photos if is_drawn(photo.listed.path)]
+    splits = _split_taken(audit, taken, seed) if taken else {split: [] for split in SHARES}
+    held_out = [photo for split, side in splits.items() if split != "train" for photo in side]
+    names = {original_of(photo.listed.path) for photo in held_out}
+    groups = {photo.group for photo in held_out}
+    free = [
+        photo
+        for photo in drawn
+        if photo.listed.split in (None, "train")
+        and photo.group not in groups
+        and original_of(photo.listed.path) not in names
+    ]
+    return {**splits, "train": splits["train"] + free}
+
+
+def _split_taken(audit: Audit, taken: list[Photo], seed: int) -> dict[str, list[Photo]]:
+    """Split the photos that a camera took."""
     photos: dict[str | None, list[Photo]] = defaultdict(list)
-    for photo in audit.photos:
+    for photo in taken:
         photos[photo.listed.split].append(photo)
-    if not audit.is_split:
-        return _deal(photos[None], audit.class_names, SHARES, seed)
+    if not audit.keeps_given_split:
+        return _deal(taken, audit.class_names, SHARES, seed)
     held_out = {split: photos[split] for split in ("val", "test") if photos[split]}
-    torn = _torn_from_train(audit)
+    torn = audit.torn_from_train
     train = [photo for photo in photos["train"] if photo.listed.path not in torn]
     shares = {split: part for split, part in SHARES.items() if split not in held_out}
     whole = sum(shares.values())
@@ -250,21 +257,13 @@ def _deal(
     photos: list[Photo], class_names: tuple[str, ...], shares: dict[str, float], seed: int
 ) -> dict[str, list[Photo]]:
     photo_of = {photo.listed.path: photo for photo in photos}
-    if any(photo.listed.faces for photo in photos):  # a class may never be the rarest of a photo
-        class_names = tuple(sorted({photo.listed.class_name for photo in photos}))
+    shown = {photo.listed.class_name for photo in photos}
+    is_marked = any(photo.listed.faces for photo in photos)
+    needed = shown.intersection(class_names) if is_marked else class_names
+    names = tuple(sorted(shown.union(needed)))  # a class may never be the rarest of a marked photo
     samples = [
-        Sample(photo.listed.path, class_names.index(photo.listed.class_name), photo.group)
+        Sample(photo.listed.path, names.index(photo.listed.class_name), photo.group)
         for photo in photos
     ]
-    splits = split_by_group(samples, class_names, shares, seed)
+    splits = split_by_group(samples, names, shares, seed, needed)
     return {split: [photo_of[s.path] for s in members] for split, members in splits.items()}
-
-
-def _torn_from_train(audit: Audit) -> set[Path]:
-    """Train photos that look like one in val or test, by fingerprint alone."""
-    return {
-        audit.photos[i].listed.path
-        for cluster in audit.leaks
-        for i in cluster
-        if audit.photos[i].listed.split == "train"
-    }

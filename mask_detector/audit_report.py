@@ -33,6 +33,11 @@ def audit_text(audit: Audit) -> str:
     lines += _cluster_lines(audit)
     if audit.augmented_count:
         lines.append(f"  {audit.augmented_count} augmented copies, by their names: kept together")
+    if audit.drawn_count:
+        lines.append(
+            f"  {audit.drawn_count} masks are drawn on, by their names: they train, and nobody is "
+            f"judged by them"
+        )
     lines += _named(
         "people are in several of the given splits (test figures will flatter)",
         list(audit.people_across_splits),
@@ -78,8 +83,14 @@ def _cluster_lines(audit: Audit) -> list[str]:
         "look alike but are labelled differently (wrong label, or a mask drawn on)",
         [_cluster(audit, indices) for indices in audit.near_contradictions],
     )
+    what_follows = (
+        "train gives up its side, val and test keep theirs"
+        if audit.keeps_given_split
+        else f"train would have to give up {len(audit.torn_from_train)} photos, more than half, so "
+        f"all photos are dealt anew"
+    )
     lines += _named(
-        "are torn apart by the given splits (train gives up its side, val and test keep theirs)",
+        f"are torn apart by the given splits ({what_follows})",
         [_cluster(audit, indices) for indices in audit.leaks],
     )
     return lines
@@ -131,8 +142,10 @@ def audit_to_dict(audit: Audit) -> dict[str, Any]:
         "near_duplicates": names(audit.near_clusters),
         "near_contradictions": names(audit.near_contradictions),
         "across_splits": names(audit.leaks),
+        "keeps_given_split": audit.keeps_given_split,
         "people": audit.people,
         "people_across_splits": list(audit.people_across_splits),
         "augmented_copies": audit.augmented_count,
+        "drawn_masks": audit.drawn_count,
         "fingerprint": audit.data_fingerprint,
     }

@@ -1,7 +1,7 @@
 """How right the whole chain is on annotated photos: photo, face detector, crop, verdict.
 
 Use:
-    judged = judge_photos(read_voc(folder), {0: detector}, classifier, margins=[0.3])
+    judged = judge_photos(read_boxes(folder), {0: detector}, classifier, margins=[0.3])
     report = evaluate_chain(judged, Setting(confidence=0.5, margin=0.3))
 """
 
@@ -210,14 +210,39 @@ def count_false_boxes(photos: list[ScoredPhoto], iou: float) -> int:
     return sum(int((photo.overlaps.max(axis=1, initial=0.0) < iou).sum()) for photo in photos)
 
 
+@dataclass(frozen=True)
+class FoundVerdicts:
+    """What was said of the faces that were found, and whose class the model knows."""
+
+    probabilities: np.ndarray  # (n, classes)
+    labels: np.ndarray  # (n,) the true classes' indices
+    groups: np.ndarray  # (n,) number of the photo
+
+
+def found_verdicts(judged: JudgedPhotos, setting: Setting, iou: float) -> FoundVerdicts:
+    """The verdicts on found faces, for everything that is computed of verdicts alone."""
+    photos = judged.at(setting)
+    matches = [match(photo.overlaps, photo.scores, iou) for photo in photos]
+    labels, probabilities = _verdicts(photos, matches)
+    groups = np.repeat(np.arange(len(photos)), [(face_of >= 0).sum() for face_of in matches])
+    is_known = labels < judged.known
+    return FoundVerdicts(probabilities[is_known], labels[is_known], groups[is_known])
+
+
+def _verdicts(
+    photos: list[ScoredPhoto], matches: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels `(n,)` of the found faces, and probabilities `(n, classes)` of their boxes."""
+    found = zip(photos, matches, strict=True)
+    pairs = [(p.labels[m[m >= 0]], p.probabilities[m >= 0]) for p, m in found]
+    return np.concatenate([p[0] for p in pairs]), np.concatenate([p[1] for p in pairs])
+
+
 def _right_verdicts(
     judged: JudgedPhotos, photos: list[ScoredPhoto], matches: list[np.ndarray]
 ) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
     """Per class the right and all verdicts on found faces; the same of the sure ones alone."""
-    found = zip(photos, matches, strict=True)
-    pairs = [(p.labels[m[m >= 0]], p.probabilities[m >= 0]) for p, m in found]
-    labels = np.concatenate([pair[0] for pair in pairs])
-    probabilities = np.concatenate([pair[1] for pair in pairs])
+    labels, probabilities = _verdicts(photos, matches)
     is_right = probabilities.argmax(axis=1) == labels
     is_sure = probabilities.max(axis=1, initial=0.0) >= judged.not_sure
     right, sure_right = {}, {}

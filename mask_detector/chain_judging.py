@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from mask_detector.annotations import read_voc
 from mask_detector.audit import audit_dataset, split_photos
+from mask_detector.box_formats import read_boxes
 from mask_detector.calibration import NOT_SURE_THRESHOLD
 from mask_detector.detection_scores import ScoredPhoto
 from mask_detector.errors import DatasetError, UnreadableImageError
@@ -57,10 +57,10 @@ class JudgedPhotos:
 
 
 def annotated_photos(root: Path, part: str, split_seed: int) -> list[ListedPhoto]:
-    """Photos of a folder with PASCAL VOC's boxes.
+    """Photos of a folder with the boxes that people drew.
 
     Args:
-        root: see `annotations.read_voc`.
+        root: see `box_formats.read_boxes`.
         part: `all`, or `train`, `val` or `test` of the split that the training makes.
         split_seed: of that split.
 
@@ -68,7 +68,7 @@ def annotated_photos(root: Path, part: str, split_seed: int) -> list[ListedPhoto
         DatasetError: no such photos there.
     """
     if part == "all":
-        return read_voc(root)
+        return read_boxes(root)
     return [photo.listed for photo in split_photos(audit_dataset(root), split_seed)[part]]
 
 

@@ -41,6 +41,7 @@ class Checkpoints:
             "last": None,
             "best": None,
         }
+        self._aside: Path | None = None  # where `open` has put an earlier run
 
     @classmethod
     def open(cls, folder: Path, settings: dict[str, Any], *, resume: bool) -> Checkpoints:
@@ -58,6 +59,7 @@ class Checkpoints:
                 aside = folder.with_name(folder.name + ".old")
                 shutil.rmtree(aside, ignore_errors=True)
                 folder.rename(aside)
+                checkpoints._aside = aside
                 for features in aside.glob("*.npy"):  # large, and soon computed again
                     features.unlink()
             shutil.rmtree(folder, ignore_errors=True)
@@ -124,6 +126,17 @@ class Checkpoints:
     def finish_stage(self, stage: str) -> None:
         self._state["finished_stages"].append(stage)
         self._write()
+
+    def withdraw(self) -> None:
+        """Leave the disk as `open` found it, if nothing was trained since.
+
+        A run that could not begin must not take the place of an earlier one that can go on.
+        """
+        if self.history:
+            return
+        self.discard()
+        if self._aside:
+            self._aside.rename(self.folder)
 
     def discard(self) -> None:
         """Remove the folder once the final model is saved."""

@@ -20,7 +20,8 @@ from mask_detector.errors import MaskDetectorError
 from mask_detector.leaving import code_once_threads_allow
 
 VERBS = ("train", "video", "image", "audit", "export", "evaluate", "demo", "benchmark",
-         "prepare", "fetch-dataset", "check", "report")  # fmt: skip
+         "prepare", "fetch-dataset", "check", "report", "crops", "synthesize",
+         "explain", "mistakes", "compare")  # fmt: skip
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):

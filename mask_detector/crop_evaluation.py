@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mask_detector.audit import SMALLEST_SIDE, Audit, Photo
+from mask_detector.curves import ClassCurves, curves_of
 from mask_detector.errors import DatasetError
 from mask_detector.evaluation import SIZE_NAMES, evaluate, size_of
 from mask_detector.images import cut_out, read_image
@@ -59,13 +60,17 @@ class CropReport:
     margin: float | None  # None for photos judged whole
     report: Report  # scikit-learn's figures and the confusion matrix
     scores: Scores  # the same and more, with intervals
+    curves: tuple[ClassCurves, ...]  # in class order
     recall_by_size: tuple[dict[str, Estimate], ...]  # in class order; empty for whole photos
     not_sure: float  # the model's threshold; 0 gives every verdict
     unsure: Estimate  # the part of the verdicts below it
     right_of_given: Estimate  # the right part of the others
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """For JSON: of the curves the areas alone."""
+        values = asdict(replace(self, curves=()))
+        del values["curves"]
+        return values | {"areas": {curve.class_name: curve.areas() for curve in self.curves}}
 
 
 def list_crops(
@@ -174,6 +179,7 @@ def evaluate_crops(
         margin=margin,
         report=evaluate(probabilities, labels, crops.class_names),
         scores=estimate_scores(probabilities, labels, groups),
+        curves=curves_of(probabilities, labels, crops.class_names),
         recall_by_size=_recall_by_size(crops, is_right) if crops.is_marked else (),
         not_sure=not_sure,
         unsure=proportion((~is_given).sum(), len(labels)),

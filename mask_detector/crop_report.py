@@ -49,6 +49,9 @@ def _named_estimates(report: CropReport) -> Iterator[tuple[str, Estimate]]:
                 yield f"  faces {size} px", estimate
         yield f"precision {name}", scores.precision[label]
         yield f"F1 {name}", scores.f1[label]
+        curve, n = report.curves[label], scores.recall[label].n
+        yield f"ROC area {name}", Estimate(curve.roc_area, None, None, n)
+        yield f"average precision {name}", Estimate(curve.average_precision, None, None, n)
     yield "calibration error", scores.calibration_error
     if report.not_sure:
         yield f"not sure (below {report.not_sure:.2f})", report.unsure

@@ -1,7 +1,7 @@
 """Read the layout of a folder of photos: classes, given splits, marked faces, telling names.
 
 Three layouts are known: `root/<class>/...`, `root/{train,val,test}/<class>/...`, and photos with
-boxes around their faces (see `annotations.py`). No photo is opened here; `audit.py` does that.
+boxes around their faces (see `box_formats.py`). No photo is opened here; `audit.py` does that.
 """
 
 from __future__ import annotations
@@ -12,15 +12,12 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mask_detector.annotations import is_annotated, read_voc
+from mask_detector.box_formats import is_annotated, read_boxes
 from mask_detector.errors import DatasetError
+from mask_detector.photo_names import is_drawn, original_of
+from mask_detector.split_names import split_named, visible_folders
 from mask_detector.types import ListedPhoto
 
-_SPLIT_NAMES = {
-    "train": "train", "training": "train",
-    "val": "val", "valid": "val", "validation": "val",
-    "test": "test", "testing": "test",
-}  # fmt: skip
 _NOT_PHOTOS = {"thumbs.db", "desktop.ini", "readme.md", "readme.txt", "license", "license.txt"}
 
 
@@ -50,8 +47,8 @@ def scan(root: Path) -> Listing:
         )
     if is_annotated(root):
         return _scan_annotated(root)
-    children = _folders(root)
-    given = [child for child in children if child.name.lower() in _SPLIT_NAMES]
+    children = visible_folders(root)
+    given = [child for child in children if split_named(child.name)]
     if given and len(given) < len(children):
         others = ", ".join(child.name for child in children if child not in given)
         raise DatasetError(
@@ -61,8 +58,8 @@ def scan(root: Path) -> Listing:
     photos: list[ListedPhoto] = []
     folder_names = set()
     for parent in given or [root]:
-        split = _SPLIT_NAMES[parent.name.lower()] if given else None
-        for folder in _folders(parent):
+        split = split_named(parent.name) if given else None
+        for folder in visible_folders(parent):
             folder_names.add(folder.name)
             photos += [ListedPhoto(path, folder.name, split) for path in _files(folder)]
     listing = Listing(root, tuple(sorted({photo.class_name for photo in photos})), tuple(photos))
@@ -76,7 +73,7 @@ def _scan_annotated(root: Path) -> Listing:
     A split by this class deals out photos, not faces, so that a crowd is as likely to be in the
     test as a portrait, and still gives each split its part of the rare class.
     """
-    annotated = [photo for photo in read_voc(root) if photo.faces]
+    annotated = [photo for photo in read_boxes(root) if photo.faces]
     counts = Counter(face.class_name for photo in annotated for face in photo.faces)
     if len(counts) < 2:
         raise DatasetError(
@@ -87,12 +84,16 @@ def _scan_annotated(root: Path) -> Listing:
         replace(photo, class_name=min((counts[f.class_name], f.class_name) for f in photo.faces)[1])
         for photo in annotated
     ]
-    return Listing(root, tuple(sorted(counts)), tuple(photos))
+    listing = Listing(root, tuple(sorted(counts)), tuple(photos))
+    _check_train(listing, "images/...")
+    return listing
 
 
 def _check(listing: Listing, folder_names: set[str]) -> None:
     empty = sorted(folder_names - set(listing.class_names))
-    if len(listing.class_names) < 2 or empty:
+    # A folder of drawn masks alone goes with a source that has the other classes.
+    is_alone = len(listing.class_names) < 2 and not all(is_drawn(p.path) for p in listing.photos)
+    if is_alone or not listing.class_names or empty:
         found = ", ".join(listing.class_names) or "none"
         raise DatasetError(
             f"{listing.root} has photos of these classes: {found}"
@@ -100,13 +101,8 @@ def _check(listing: Listing, folder_names: set[str]) -> None:
             + "; expected at least two folders, each with photos of one class"
             + ("" if found != "none" else " (python -m mask_detector fetch-dataset gets some)")
         )
-    splits = {photo.split for photo in listing.photos}
-    if listing.is_split and "train" not in splits:
-        raise DatasetError(
-            f"{listing.root} has {', '.join(sorted(filter(None, splits)))} but no train folder; "
-            f"expected {listing.root}/train/<class>/..."
-        )
-    for split in sorted(filter(None, splits)):
+    _check_train(listing, "<class>/...")
+    for split in sorted({photo.split for photo in listing.photos if photo.split}):
         present = {photo.class_name for photo in listing.photos if photo.split == split}
         missing = sorted(set(listing.class_names) - present)
         if missing:
@@ -116,8 +112,13 @@ def _check(listing: Listing, folder_names: set[str]) -> None:
             )
 
 
-def _folders(parent: Path) -> list[Path]:
-    return sorted(c for c in parent.iterdir() if c.is_dir() and not c.name.startswith((".", "__")))
+def _check_train(listing: Listing, below: str) -> None:
+    splits = {photo.split for photo in listing.photos if photo.split}
+    if splits and "train" not in splits:
+        raise DatasetError(
+            f"{listing.root} has {', '.join(sorted(splits))} but no train folder; expected "
+            f"{listing.root}/train/{below}"
+        )
 
 
 def _files(folder: Path) -> list[Path]:
@@ -161,7 +162,7 @@ _ROBOFLOW_COPY = re.compile(r"^(?P<stem>.+)\.rf\.[0-9a-f]{16,}$", re.I)
 def person_of(path: Path) -> str | None:
     """The person a file name identifies, or None where it names nobody."""
     for pattern in _PERSON:
-        match = pattern.match(path.stem)
+        match = pattern.match(original_of(path))
         if match and not _NOT_PEOPLE.search(match["person"]):
             return match["person"].lower()
     return None

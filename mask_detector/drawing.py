@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import cv2
 import numpy as np
 
 from mask_detector.blurring import blur
+from mask_detector.images import resized
 from mask_detector.labels import NOT_SURE, Meaning, display_name, meaning_of
+from mask_detector.lettering import label_of, thickness_at
 from mask_detector.types import Face, FaceBox, Frame
 
 Colour = tuple[int, int, int]  # BGR
@@ -24,7 +26,6 @@ _OTHER_COLOURS: tuple[Colour, ...] = (  # for classes that are not about masks, 
 )  # fmt: skip
 _NOT_SURE_COLOUR: Colour = (140, 140, 140)
 _NOTE_COLOUR: Colour = (60, 60, 60)
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def colour_of(face: Face) -> Colour:
@@ -74,8 +75,8 @@ def draw_faces(image: np.ndarray, faces: list[Face], *, with_ids: bool = False) 
     for face in faces:
         box, colour = face.box, colour_of(face)
         corners = (box.left, box.top), (box.right - 1, box.bottom - 1)
-        cv2.rectangle(drawn, *corners, colour, _thickness(scale) + 1)
-        _lay_caption(drawn, _caption_label(caption(face, with_id=with_ids), colour, scale), box)
+        cv2.rectangle(drawn, *corners, colour, thickness_at(scale) + 1)
+        _lay_caption(drawn, label_of(caption(face, with_id=with_ids), colour, scale), box)
     return drawn
 
 
@@ -88,32 +89,19 @@ def draw_note(image: np.ndarray, text: str, line: int = 0) -> np.ndarray:
         line: how many lines above the lowest.
     """
     noted = image.copy()
-    label = _caption_label(text, _NOTE_COLOUR, max(0.4, min(image.shape[:2]) / 800))
+    label = label_of(text, _NOTE_COLOUR, max(0.4, min(image.shape[:2]) / 800))
     top = max(0, image.shape[0] - (line + 1) * label.shape[0])
     place = noted[top : top + label.shape[0], : label.shape[1]]
     place[:] = label[: place.shape[0], : place.shape[1]]
     return noted
 
 
-def _thickness(scale: float) -> int:
-    return max(1, round(2 * scale))
-
-
-# Smooth letters take ten times as long as all the rest, and most captions stay for some frames.
-@lru_cache(maxsize=64)
-def _caption_label(text: str, colour: Colour, scale: float) -> np.ndarray:
-    """White words on a ground of one colour, `(h, w, 3)` uint8 BGR."""
-    thickness = _thickness(scale)
-    (width, height), baseline = cv2.getTextSize(text, _FONT, scale, thickness)
-    label = np.full((height + 2 * baseline + 1, width + 1, 3), colour, np.uint8)
-    origin = (0, height + baseline)
-    cv2.putText(label, text, origin, _FONT, scale, (255, 255, 255), thickness, cv2.LINE_AA)
-    return label
-
-
 def _lay_caption(image: np.ndarray, label: np.ndarray, box: FaceBox) -> None:
-    """Lay a caption above the box or, at the upper edge, inside it; as far as it fits."""
+    """Lay a caption above the box or, at the upper edge, inside it; small pictures shrink it."""
     height, width = label.shape[:2]
+    if width > image.shape[1]:
+        height, width = max(1, round(height * image.shape[1] / width)), image.shape[1]
+        label = resized(label, width, height)
     left = max(0, min(box.left, image.shape[1] - width))
     top = box.top - height + 1 if box.top >= height - 1 else box.top
     place = image[top : top + height, left : left + width]

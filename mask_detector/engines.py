@@ -18,13 +18,19 @@ from mask_detector.types import ModelCard
 
 # Of LiteRT files, the quickest first; float16 runs as fast as float32, and is less exact.
 NUMBER_FORMATS = ("int8", "float32", "float16")
+EXPORT_FORMATS = (*NUMBER_FORMATS, "onnx")  # what a trained model can be written as
 ENGINES = ("auto", "litert", "keras")
 
 logger = logging.getLogger(__name__)
 
 
 def sibling_path(model: Path, number_format: str) -> Path:
-    """Name the LiteRT file beside a model: `m.tflite`, `m_float16.tflite`, `m_float32.tflite`."""
+    """Name the export beside a model: `m.tflite`, `m_float16.tflite`, `m_float32.tflite`, `m.onnx`.
+
+    Without a number format in the name, LiteRT's file is int8, and ONNX's float32.
+    """
+    if number_format == "onnx":
+        return model.with_suffix(".onnx")
     ending = "" if number_format == "int8" else f"_{number_format}"
     return model.with_name(f"{model.stem}{ending}.tflite")
 
@@ -38,15 +44,17 @@ def fastest_sibling(model: Path, engine: str) -> Path:
             there is none; `litert` demands such a file; `keras` takes the model itself.
 
     Returns:
-        `model`, or the LiteRT file that stands in for it. A LiteRT file stands for itself.
+        `model`, or the LiteRT file that stands in for it. A LiteRT or ONNX file stands for itself.
 
     Raises:
         ModelError: no model, or one that the engine can't run.
     """
-    is_litert = kind_of(model) == "tflite"
-    if is_litert and engine == "keras":
+    kind = kind_of(model)
+    if kind in ("tflite", "onnx") and engine == "keras":
         raise ModelError(f"--engine keras can't run {model}; expected a .keras or .h5 file")
-    if is_litert or engine == "keras":
+    if kind == "onnx" and engine == "litert":
+        raise ModelError(f"--engine litert can't run {model}; expected a .tflite or .keras file")
+    if kind in ("tflite", "onnx") or engine == "keras":
         return model
     for path in (sibling_path(model, number_format) for number_format in NUMBER_FORMATS):
         if not path.exists():

@@ -1,11 +1,12 @@
-"""Turn a Keras model into a LiteRT file (`.tflite`), and say what it lost on the way.
+"""Turn a Keras model into a LiteRT or ONNX file, and say what it lost on the way.
 
     shown, judged = draw_shown_and_judged(splits, 2000, seed=42)
     outputs = {"int8": Path("mask_detector.tflite")}
     (variant,) = export_variants(model, Path("mask_detector.keras"), outputs, shown, judged)
 
-Raw RGB 0-255 goes in as before. Out come logits, not probabilities: softmax in eight bits could
-say nothing between .996 and 1, so `litert_model` does it in floats.
+Raw RGB 0-255 goes in as before. Out of LiteRT come logits, not probabilities: softmax in eight
+bits could say nothing between .996 and 1, so `litert_model` does it in floats. ONNX, in floats
+throughout, gives probabilities.
 
 Source of full integer quantization: Jacob et al., Quantization and training of neural networks
 for efficient integer-arithmetic-only inference, CVPR 2018, https://arxiv.org/abs/1712.05877. Before
@@ -27,7 +28,8 @@ from mask_detector.file_hash import sha256_of
 from mask_detector.litert_conversion import to_litert
 from mask_detector.litert_model import LOGITS
 from mask_detector.mask_classifiers import KerasClassifier, load_classifier
-from mask_detector.model_file import read_card, save_tflite
+from mask_detector.model_file import read_card, save_onnx, save_tflite
+from mask_detector.onnx_conversion import to_onnx
 from mask_detector.parity import BOUNDS, Parity, compare, draw_balanced, load_crops
 from mask_detector.types import ModelCard, Sample
 
@@ -73,6 +75,15 @@ def export_tflite(
     finally:
         network.set_weights(kept)  # its layers are those of `model`
     save_tflite(data, replace(card, number_format=number_format), path)
+
+
+def export_onnx(model: keras.Model, card: ModelCard, path: Path) -> None:
+    """Write a Keras model and its card as an ONNX file in float32, whole or not at all.
+
+    Raises:
+        ModelError: as `onnx_conversion.to_onnx`, or a place that can't be written.
+    """
+    save_onnx(to_onnx(model, card.image_size), replace(card, number_format="float32"), path)
 
 
 def _converter_settings(number_format: str, crops: np.ndarray | None) -> dict[str, Any]:
@@ -129,10 +140,10 @@ def draw_shown_and_judged(
 
 @dataclass(frozen=True)
 class Variant:
-    """One LiteRT file that was made from a model, and what it lost."""
+    """One file that was made from a model, and what it lost."""
 
     path: Path
-    number_format: str
+    number_format: str  # one of `engines.EXPORT_FORMATS`
     size: int  # bytes
     parity: Parity
     problem: str  # why the file is refused, and so not there; empty if it is
@@ -146,7 +157,7 @@ def export_variants(
     judged: list[Sample],
     most_loss: float = BOUNDS["int8"].loss,
 ) -> list[Variant]:
-    """Write LiteRT files of a model, each only if it is as good as the model within its bound.
+    """Write files made from a model, each only if it is as good as the model within its bound.
 
     Args:
         model: the Keras model that `source` holds.
@@ -157,16 +168,19 @@ def export_variants(
         most_loss: balanced accuracy that a file may lose, in percentage points.
 
     Raises:
-        ModelError: a network that LiteRT can't run, or a place that can't be written.
+        ModelError: a network that LiteRT or ONNX can't run, or a place that can't be written.
     """
     card = replace(read_card(source), exported_from=sha256_of(source))
     crops = load_crops(shown, card) if "int8" in outputs else None
-    drafts = {name: path.with_name(f".{path.stem}.draft.tflite") for name, path in outputs.items()}
+    drafts = {name: path.with_name(f".draft.{path.name}") for name, path in outputs.items()}
     variants = []
     try:
         for name, draft in drafts.items():
             logger.info("converting to %s ...", name)
-            export_tflite(model, card, draft, number_format=name, crops=crops)
+            if name == "onnx":
+                export_onnx(model, card, draft)
+            else:
+                export_tflite(model, card, draft, number_format=name, crops=crops)
         classifiers = {name: load_classifier(draft) for name, draft in drafts.items()}
         parities = compare(KerasClassifier(model, card), classifiers, judged)
         for name, draft in drafts.items():
@@ -182,7 +196,7 @@ def export_variants(
 
 
 def variants_text(source: Path, variants: list[Variant]) -> str:
-    """Tell what a model and its LiteRT files are worth, a line for each, for a terminal."""
+    """Tell what a model and its exports are worth, a line for each, for a terminal."""
     before = variants[0].parity.before
     rows = [
         f"{'':8}{'balanced accuracy':>18}{'same verdict':>14}{'most different':>16}{'MB':>7}"

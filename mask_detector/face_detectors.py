@@ -1,5 +1,7 @@
 """Find faces in a picture: OpenCV's Caffe SSD, its newer YuNet, MTCNN, or the old Haar cascade.
 
+`none` looks for no face: the whole picture is what is judged, as with photos of castings.
+
     detector = open_detector("ssd", folder=Path("face_detector"), confidence=0.5)
     boxes = detector.detect(image)  # (h, w, 3) uint8 BGR -> list[FaceBox]
 
@@ -73,18 +75,32 @@ class YunetDetector:
 
     def detect(self, image: np.ndarray) -> list[FaceBox]:
         height, width = image.shape[:2]
+        rows = self._rows(image)
+        edges = rows[:, :4]
+        edges[:, 2:] += edges[:, :2]
+        return clean_boxes(
+            self.adjustment.apply(edges), rows[:, 14], self._confidence, width, height
+        )
+
+    def landmarks(self, image: np.ndarray) -> np.ndarray:
+        """Five points of each face, the surest first, `(n, 5, 2)` float64 in pixels.
+
+        They are the eyes, the tip of the nose and the corners of the mouth; of two the one at the
+        picture's left comes first where the face is upright.
+        """
+        return self._rows(image)[:, 4:14].reshape(-1, 5, 2)
+
+    def _rows(self, image: np.ndarray) -> np.ndarray:
+        """`(n, 15)` float64: left, top, width, height, five points in pixels of it, score."""
+        height, width = image.shape[:2]
         shown = scaled(image, self._longer_side)
         self._network.setInputSize(shown.shape[1::-1])
         rows = self._network.detect(shown)[1]
         if rows is None:
-            return []
-        rows = rows[np.isfinite(rows).all(axis=1)]  # sizes are exponentials, which overflow
-        edges = rows[:, :4].astype(float)  # (n, 15): left, top, width, height, eyes ..., score
-        edges[:, 2:] += edges[:, :2]
-        edges *= (width / shown.shape[1], height / shown.shape[0]) * 2
-        return clean_boxes(
-            self.adjustment.apply(edges), rows[:, 14], self._confidence, width, height
-        )
+            return np.empty((0, 15))
+        rows = rows[np.isfinite(rows).all(axis=1)].astype(float)  # sizes are exponentials
+        rows[:, :14] *= (width / shown.shape[1], height / shown.shape[0]) * 7
+        return rows
 
 
 class HaarDetector:
@@ -115,6 +131,18 @@ class HaarDetector:
         return clean_boxes(boxes, np.ones(len(boxes)), 0.0, width, height)
 
 
+class WholePicture:
+    """Takes each picture as it is for the one thing to judge; it needs no weights.
+
+    Such a box fills the picture, so that no margin can widen it: the classifier is shown what
+    it is shown of whole photos in training.
+    """
+
+    def detect(self, image: np.ndarray) -> list[FaceBox]:
+        height, width = image.shape[:2]
+        return [FaceBox(0, 0, width, height, 1.0)]
+
+
 def _open_ssd(folder: Path, confidence: float, detect_size: int) -> FaceDetector:
     return SsdByShape(folder, confidence, detect_size)
 
@@ -135,12 +163,17 @@ def _open_haar(folder: Path, confidence: float, detect_size: int) -> FaceDetecto
     return HaarDetector()
 
 
+def _open_none(folder: Path, confidence: float, detect_size: int) -> FaceDetector:
+    return WholePicture()
+
+
 DETECTORS: dict[str, Callable[[Path, float, int], FaceDetector]] = {
     "ssd": _open_ssd,
     "ssd-opencv": _open_ssd_opencv,
     "yunet": _open_yunet,
     "mtcnn": _open_mtcnn,
     "haar": _open_haar,
+    "none": _open_none,
 }
 
 
@@ -161,7 +194,7 @@ def open_detector(
         detect_size: pixels of the picture that the detector sees: the longer side for YuNet and
             MTCNN; the SSD sees as many as a square of this side has. 0 is the detector's own
             `DETECT_SIZE`. Twice as many show faces half as large and cost four times as much.
-            Haar takes none.
+            Haar takes none, nor do whole pictures.
         is_adjusted: bring the boxes to those that people draw. False leaves them as they come,
             and lets the SSD see a square, as tutorials do.
 

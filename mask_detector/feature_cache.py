@@ -22,6 +22,8 @@ from mask_detector.errors import writing
 from mask_detector.input_pipeline import PictureBatches, ordered_indices, with_length
 from mask_detector.trunk import Trunk
 
+_MOST_ROOM = 1.5  # of features; a picture's is 1. ResNet50's last blocks take in 1.33
+
 
 def cut(model: keras.Model) -> tuple[keras.Model, keras.Model] | None:
     """Split a model into what never changes in training and what does.
@@ -31,7 +33,7 @@ def cut(model: keras.Model) -> tuple[keras.Model, keras.Model] | None:
 
     Returns:
         `trunk` and `top`, which share the layers of `model`; None where the trunk's features
-        would take more room than the pictures.
+        would take far more room than the pictures.
     """
     layers = model.layers
     first_active = next(
@@ -51,7 +53,7 @@ def cut(model: keras.Model) -> tuple[keras.Model, keras.Model] | None:
         if all(last_use[earlier] <= i for earlier in range(i)):  # nothing leads past it
             features = layers[i].output
             size = np.prod(features.shape[1:]) * np.dtype(np.float16).itemsize
-            if size <= np.prod(model.input_shape[1:]):
+            if size <= _MOST_ROOM * np.prod(model.input_shape[1:]):
                 trunk = keras.Model(model.input, features, name="trunk")
                 return trunk, keras.Model(features, model.output, name="top")
             return None

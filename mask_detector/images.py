@@ -46,6 +46,22 @@ def read_image(path: Path | str) -> np.ndarray:
         raise UnreadableImageError(f"damaged picture: {path} ({error!r})") from error
 
 
+def upright_size(path: Path | str) -> tuple[int, int]:
+    """Width and height in pixels of what `read_image` gives, from the file's head alone.
+
+    Raises:
+        UnreadableImageError: no picture, or a kind that Pillow does not know.
+    """
+    from PIL import ExifTags, Image
+
+    try:
+        with Image.open(path) as image:
+            is_on_its_side = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+            return image.size[::-1] if is_on_its_side else image.size
+    except Exception as error:  # Pillow's readers raise struct.error, IndexError and more
+        raise UnreadableImageError(f"not a picture: {path} ({error!r})") from error
+
+
 def _upright(image: Image.Image) -> Image.Image:
     from PIL import ImageOps
 
@@ -91,11 +107,16 @@ def crop_face(image: np.ndarray, box: FaceBox, margin: float) -> np.ndarray:
     Returns:
         A view `(h', w', 3)` of the picture, at least one pixel each way.
     """
-    height, width = image.shape[:2]
+    shown = widened(box, margin).within(image.shape[1], image.shape[0])
+    return image[shown.top : shown.bottom, shown.left : shown.right]
+
+
+def widened(box: FaceBox, margin: float) -> FaceBox:
+    """A box with that fraction of its width added left and right, of its height above and below."""
     across, down = round(box.width * margin), round(box.height * margin)
-    left, right = max(0, box.left - across), min(width, box.right + across)
-    top, bottom = max(0, box.top - down), min(height, box.bottom + down)
-    return image[top:bottom, left:right]
+    return FaceBox(
+        box.left - across, box.top - down, box.right + across, box.bottom + down, box.score
+    )
 
 
 def resized(image: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -20,8 +20,9 @@ from mask_detector.images import crop_face, cut_out, fit, read_image
 from mask_detector.types import FaceBox, Sample
 
 TRAINING_MARGINS = (0.0, 0.35)  # drawn for each view of a face; a fraction of the box, per side
-_LOOSENESS = (-0.15, 0.0)  # the same for a whole photo: some of its edge is cut away
 _SHIFT = 0.08  # most that a view is off the middle, as a fraction of the box
+_CUT_AWAY = 0.15  # most of a whole photo's edge that is cut away, per side
+_GENTLE = 0.3  # of shift, cut, and change of light, where what matters may be small or at the edge
 _FAR_SIDES = (20, 96)  # shorter side of a face as seen from afar, pixels
 _GAMMAS = (-0.8, 1.5)  # powers of 2; above 0 is darker
 _JPEG_QUALITIES = (25, 90)
@@ -38,6 +39,12 @@ class PictureBatches:
 
     With a seed, order and views of an epoch depend on the seed and the epoch's number alone, so
     a training that was killed and resumed sees what an unbroken one sees.
+
+    Attributes:
+        labels: `(n,)` of the pictures.
+        dataset: of batches, pictures and labels; each pass over it is an epoch.
+        augmentation: what a seed does to pictures: `camera` (far, dark, blurred or compressed at
+            times, moved, turned, relit), `gentle` (moved, turned and relit a little) or `none`.
     """
 
     def __init__(
@@ -63,6 +70,7 @@ class PictureBatches:
         self.labels = np.array([sample.label for sample in samples], np.int32)
         self._samples = samples
         self._image_size, self._margin, self._seed = image_size, margin, seed
+        self.augmentation = "camera"
         self._epoch = tf.Variable(0, trainable=False, dtype=tf.int32)
         self._read = functools.lru_cache(_DECODED)(read_image)
         self.dataset = self._build(batch_size, shuffle and seed is not None)
@@ -87,11 +95,14 @@ class PictureBatches:
     def _load(self, index: np.ndarray, epoch: np.ndarray) -> np.ndarray:
         sample = self._samples[int(index)]
         image = self._read(sample.path)
-        if self._seed is None:
+        if self._seed is None or self.augmentation == "none":
             return cut_out(image, sample.box, self._margin, self._image_size)
         random = np.random.default_rng((self._seed, int(epoch), int(index)))
-        view = _as_a_camera_might(_random_crop(image, sample.box, random), random)
-        return _in_other_light(_turned(fit(view, self._image_size), random), random)
+        strength = 1.0 if self.augmentation == "camera" else _GENTLE
+        view = _random_crop(image, sample.box, random, strength)
+        if self.augmentation == "camera":
+            view = _as_a_camera_might(view, random)
+        return _in_other_light(_turned(fit(view, self._image_size), random), random, strength)
 
 
 def ordered_indices(count: int, seed: int | None, epoch: tf.Variable) -> tf.data.Dataset:
@@ -111,12 +122,15 @@ def with_length(batches: tf.data.Dataset, count: int, batch_size: int) -> tf.dat
     return batches.apply(tf.data.experimental.assert_cardinality(-(-count // batch_size)))
 
 
-def _random_crop(image: np.ndarray, box: FaceBox | None, random: np.random.Generator) -> np.ndarray:
+def _random_crop(
+    image: np.ndarray, box: FaceBox | None, random: np.random.Generator, strength: float = 1.0
+) -> np.ndarray:
     """Cut out a face, or most of a photo, with a random margin and a little off the middle."""
     height, width = image.shape[:2]
-    margin = random.uniform(*(_LOOSENESS if box is None else TRAINING_MARGINS))
+    margin = random.uniform(*((-strength * _CUT_AWAY, 0) if box is None else TRAINING_MARGINS))
     box = box or FaceBox(0, 0, width, height, 1.0)
-    across, down = random.uniform(-_SHIFT, _SHIFT, 2) * (box.width, box.height)
+    shift = strength * _SHIFT
+    across, down = random.uniform(-shift, shift, 2) * (box.width, box.height)
     shifted = FaceBox(
         round(box.left + across),
         round(box.top + down),
@@ -147,9 +161,16 @@ def _as_a_camera_might(image: np.ndarray, random: np.random.Generator) -> np.nda
     if is_blurred:
         image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.005, 0.03) * min(image.shape[:2]))
     if is_compressed:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(*_JPEG_QUALITIES))]
-        image = cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR)
+        image = compressed(image, int(random.integers(*_JPEG_QUALITIES)))
     return image
+
+
+def compressed(image: np.ndarray, quality: int) -> np.ndarray:
+    """Write an RGB picture as JPEG of a quality, 0-100, and read it again."""
+    # JPEG blurs colours more than light, so it must be told which channel is red.
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
 def _turned(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -167,10 +188,13 @@ def turn(image: np.ndarray, degrees: float) -> np.ndarray:
     return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
 
 
-def _in_other_light(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    brightness = random.uniform(-_BRIGHTNESS, _BRIGHTNESS)
-    image = relight(image, brightness, random.uniform(*_CONTRASTS))
-    return grey_out(image, random.uniform(*_GREYNESS))
+def _in_other_light(
+    image: np.ndarray, random: np.random.Generator, strength: float = 1.0
+) -> np.ndarray:
+    brightness = strength * random.uniform(-_BRIGHTNESS, _BRIGHTNESS)
+    contrast = 1 + strength * (random.uniform(*_CONTRASTS) - 1)
+    image = relight(image, brightness, contrast)
+    return grey_out(image, strength * random.uniform(*_GREYNESS))
 
 
 def relight(image: np.ndarray, brightness: float, contrast: float) -> np.ndarray:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from mask_detector.calibration import apply_temperature
 from mask_detector.errors import ModelError
 from mask_detector.litert_model import LiteRtModel
 from mask_detector.model_file import kind_of, read_card
+from mask_detector.onnx_model import OnnxModel
 from mask_detector.quiet import load_tensorflow
 from mask_detector.types import ModelCard
 
@@ -74,10 +76,10 @@ class KerasClassifier:
         return _calibrated(np.concatenate(parts), self.card)
 
 
-class LiteRtClassifier:
-    """A LiteRT model; nothing of TensorFlow is loaded."""
+class RuntimeClassifier:
+    """A model run by LiteRT or ONNX Runtime; nothing of TensorFlow is loaded."""
 
-    def __init__(self, model: LiteRtModel, card: ModelCard) -> None:
+    def __init__(self, model: LiteRtModel | OnnxModel, card: ModelCard) -> None:
         self._model, self.card = model, card
         self.predict(np.zeros((1, card.image_size, card.image_size, 3), np.uint8))
 
@@ -101,7 +103,7 @@ def load_classifier(
     """Load any model file: one of ours, or an old one from elsewhere.
 
     Args:
-        path: `.keras`, `.tflite`, HDF5 under any suffix, or a SavedModel folder.
+        path: `.keras`, `.tflite`, `.onnx`, HDF5 under any suffix, or a SavedModel folder.
         class_names: the order of the outputs of a model that carries no card.
         input_range: what such a model wants 0-255 scaled to; tutorials built on MobileNetV2
             use -1 to 1, plain CNNs mostly 0 to 1.
@@ -110,22 +112,49 @@ def load_classifier(
         ModelError: no model, a damaged one, one without a card when `class_names` is not given,
             or class names that do not fit its outputs.
     """
+    open_model = {"tflite": LiteRtModel, "onnx": OnnxModel}.get(kind_of(path))
+    if open_model:  # at once: a .tflite that was cut off has lost its card, too
+        card = _read_card(path, class_names)
+        model = open_model(path) if card else open_model(path, input_range)
+        return RuntimeClassifier(model, card or _card_for(model, path, class_names))
+    network = load_network(path, class_names=class_names, input_range=input_range)
+    return KerasClassifier(network.run, network.card)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A Keras model with its layers, for those who look inside."""
+
+    model: Any
+    run: Callable[..., Any]  # the model as `(pixels, training) -> answers`, pixels RGB 0-255
+    card: ModelCard
+
+
+def load_network(
+    path: Path,
+    *,
+    class_names: tuple[str, ...] | None = None,
+    input_range: tuple[float, float] = (-1.0, 1.0),
+) -> Network:
+    """Load a model that Keras runs; see `load_classifier`."""
+    card = _read_card(path, class_names)
+    if card is None and class_names is None:
+        raise ModelError(_nameless(path))  # before TensorFlow takes seconds to load
+    model = load_keras(path)
+    if card:
+        return Network(model, model, card)
+    card = _card_for(model, path, class_names)
+    return Network(model, _with_scaling(model, input_range), card)
+
+
+def _read_card(path: Path, class_names: tuple[str, ...] | None) -> ModelCard | None:
     card = read_card(path)
     if card and class_names and class_names != card.class_names:
         raise ModelError(
             f"--classes {','.join(class_names)} contradicts {path}, whose outputs are "
             f"{','.join(card.class_names)}; leave the option out"
         )
-    if kind_of(path) == "tflite":  # opened first: one that was cut off has lost its card, too
-        model = LiteRtModel(path) if card else LiteRtModel(path, input_range)
-        return LiteRtClassifier(model, card or _card_for(model, path, class_names))
-    if card is None and class_names is None:
-        raise ModelError(_nameless(path))  # before TensorFlow takes seconds to load
-    model = load_keras(path)
-    if card is None:
-        card = _card_for(model, path, class_names)
-        model = _with_scaling(model, input_range)
-    return KerasClassifier(model, card)
+    return card
 
 
 def load_keras(path: Path) -> Any:

@@ -1,9 +1,9 @@
 """Model files that say what they are: the card travels inside.
 
 A `.keras` file is a zip and takes the card as one more entry; an HDF5 file takes it as an
-attribute of its root; behind a `.tflite` stands a zip that holds nothing else. Keras and LiteRT
-read all three as before. What a file is, is told by its content: an HDF5 model is known under any
-suffix (`.h5`, `.model`, none).
+attribute of its root; behind a `.tflite` stands a zip that holds nothing else; an `.onnx` has room
+for notes. Keras, LiteRT and ONNX Runtime read all four as before. What a file is, is told by its
+content: an HDF5 model is known under any suffix (`.h5`, `.model`, none).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mask_detector.errors import ModelError
+from mask_detector.onnx_runtime import check_installed, metadata_of
 from mask_detector.types import ModelCard
 
 CARD_ENTRY = "mask_detector_card.json"
@@ -23,7 +24,7 @@ SUFFIXES = (".keras", ".h5")
 
 
 def kind_of(path: Path) -> str:
-    """Tell the kind of a model by its content: `keras`, `h5`, `tflite` or `saved_model`.
+    """Tell the kind of a model by its content: `keras`, `h5`, `tflite`, `onnx` or `saved_model`.
 
     Raises:
         ModelError: no such file, or none of these.
@@ -42,11 +43,22 @@ def kind_of(path: Path) -> str:
         return "tflite"
     if head.startswith(b"PK\x03\x04") and zipfile.is_zipfile(path):
         return "keras"
+    if _is_onnx(head):
+        return "onnx"
     looks_like = _what_it_looks_like(head)
     raise ModelError(
-        f"{path} is not a model file{looks_like}; expected a .keras or .tflite file, an HDF5 file "
-        f"(.h5, .model) or a SavedModel folder"
+        f"{path} is not a model file{looks_like}; expected a .keras, .tflite or .onnx file, an "
+        f"HDF5 file (.h5, .model) or a SavedModel folder"
     )
+
+
+def _is_onnx(head: bytes) -> bool:
+    """A protobuf message has no magic number; ONNX's begins with its version, below 64 for long.
+
+    After this field, the first, comes one of the fields 2 to 8.
+    """
+    tags = b"\x12\x1a\x22\x28\x32\x3a\x42"
+    return len(head) > 2 and head[0] == 0x08 and head[1] < 64 and head[2] in tags
 
 
 def _what_it_looks_like(head: bytes) -> str:
@@ -81,6 +93,8 @@ def _card_text(path: Path, kind: str) -> str | None:
 
         with h5py.File(path, "r") as file:
             return file.attrs.get(CARD_ENTRY)
+    if kind == "onnx":
+        return metadata_of(path).get(CARD_ENTRY)
     if kind == "tflite" and CARD_ENTRY.encode() in path.read_bytes():
         raise ValueError("its card breaks off")  # a zip is known by its end
     return None
@@ -124,6 +138,26 @@ def save_tflite(data: bytes, card: ModelCard, path: Path) -> None:
     with _replacing(path) as partial:
         partial.write_bytes(data)
         _append_entry(card, partial)
+
+
+def save_onnx(data: bytes, card: ModelCard, path: Path) -> None:
+    """Write an ONNX model and its card as one file, whole or not at all.
+
+    Args:
+        data: the model as the converter gives it.
+        card: what to say about it.
+        path: where to.
+
+    Raises:
+        ModelError: a place that can't be written, or the package that writes such is missing.
+    """
+    check_installed("onnx")
+    import onnx
+
+    network = onnx.load_model_from_string(data)
+    onnx.helper.set_model_props(network, {CARD_ENTRY: _to_text(card)})
+    with _replacing(path) as partial:
+        partial.write_bytes(network.SerializeToString())
 
 
 @contextlib.contextmanager

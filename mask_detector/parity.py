@@ -34,6 +34,7 @@ BOUNDS = {
     "int8": Bound(),
     "float16": Bound(difference=0.05),
     "float32": Bound(difference=0.001),
+    "onnx": Bound(difference=0.001),  # float32 as well
 }
 
 

@@ -11,6 +11,7 @@ Use:
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import cv2
@@ -91,6 +92,30 @@ class Pipeline:
                 crop_bgr = cut_out(image, box, self.margin, card.image_size)
                 cv2.cvtColor(crop_bgr, cv2.COLOR_BGR2RGB, dst=crop)
             return self.classifier.predict(crops)
+
+
+class WholePicturePipeline:
+    """Judges each whole frame by itself; every frame of a film or camera is its track 1.
+
+    Pieces on a belt change from frame to frame, so no verdict is smoothed or held. As one track
+    they are seen by what follows tracks: events and alarms.
+    """
+
+    TRACK_ID = 1
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        """
+        Args:
+            pipeline: with `face_detectors.WholePicture` as its detector.
+        """
+        self.pipeline = pipeline
+
+    def __call__(self, frame: Frame) -> list[Face]:
+        """Judge the next frame of a source."""
+        faces = self.pipeline(frame.image)
+        if frame.is_still:
+            return faces
+        return [dataclasses.replace(face, track_id=self.TRACK_ID) for face in faces]
 
 
 class TrackingPipeline:

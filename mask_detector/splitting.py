@@ -7,6 +7,7 @@ trains whenever smaller ones can fill the held-out splits, so that one person is
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 
 import numpy as np
 
@@ -23,6 +24,7 @@ def split_by_group(
     class_names: tuple[str, ...],
     shares: dict[str, float],
     seed: int,
+    needed: Collection[str] | None = None,
 ) -> dict[str, list[Sample]]:
     """Deal whole groups out to the splits, each class by its shares.
 
@@ -32,12 +34,15 @@ def split_by_group(
         shares: part of each class per split, summing to 1, such as
             `{"train": 0.7, "val": 0.15, "test": 0.15}`; the first takes what the others leave.
         seed: the same seed deals the same way.
+        needed: classes that every split must have; by default all. One that is not and that has
+            too few groups is in the first split alone.
 
     Raises:
-        DatasetError: a class has fewer independent groups than there are splits.
+        DatasetError: a needed class has fewer independent groups than there are splits.
     """
+    needed = class_names if needed is None else needed
     groups = _shuffled_groups(samples, seed)
-    _check_group_counts(groups, class_names, len(shares))
+    _check_group_counts(groups, class_names, len(shares), needed)
     total = Counter(sample.label for sample in samples)
     remainder, *held_out = shares
     wanted = {
@@ -49,7 +54,12 @@ def split_by_group(
     for group_share in _GROUP_SHARES:
         dealt[remainder] = _deal(dealt[remainder], dealt, wanted, group_share)
     for split in held_out:
-        _give_missing_classes(dealt[remainder], dealt[split], class_names, split)
+        missing = _give_missing_classes(dealt[remainder], dealt[split], class_names)
+        if lacking := [name for name in missing if name in needed]:
+            raise DatasetError(
+                f"no independent photos of class {lacking[0]} are left for the {split} split: too "
+                f"many are copies of each other, of one person, or mixed with other classes"
+            )
     return {split: [s for members in parts for s in members] for split, parts in dealt.items()}
 
 
@@ -107,9 +117,13 @@ def _give_missing_classes(
     source: list[list[Sample]],
     target: list[list[Sample]],
     class_names: tuple[str, ...],
-    split: str,
-) -> None:
-    """Where only large groups exist, a split without a class gets the smallest of them."""
+) -> list[str]:
+    """Where only large groups exist, a split without a class gets the smallest of them.
+
+    Returns:
+        The classes of which no group can be given.
+    """
+    missing = []
     for label, name in enumerate(class_names):
         if any(sample.label == label for members in target for sample in members):
             continue
@@ -120,23 +134,25 @@ def _give_missing_classes(
             if label in {s.label for s in members} and all(left[s.label] > 1 for s in members)
         ]
         if not fitting:
-            raise DatasetError(
-                f"no independent photos of class {name} are left for the {split} split: too many "
-                f"are copies of each other, of one person, or mixed with other classes"
-            )
+            missing.append(name)
+            continue
         smallest = min(fitting, key=len)
         source.remove(smallest)
         target.append(smallest)
+    return missing
 
 
 def _check_group_counts(
-    groups: list[list[Sample]], class_names: tuple[str, ...], split_count: int
+    groups: list[list[Sample]],
+    class_names: tuple[str, ...],
+    split_count: int,
+    needed: Collection[str],
 ) -> None:
     counts = _groups_per_label(groups)
     for label, name in enumerate(class_names):
-        if counts[label] < split_count:
+        if counts[label] < split_count and name in needed:
             raise DatasetError(
                 f"class {name} has {counts[label]} independent photos (copies of one picture and "
-                f"photos of one person count once); at least {split_count} are needed to train, "
-                f"validate and test"
+                f"photos of one person count once, drawn masks not at all); at least {split_count} "
+                f"are needed to train, validate and test"
             )

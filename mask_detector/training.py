@@ -1,7 +1,8 @@
-"""Train a classifier in two stages: the new head first, then the top of the backbone.
+"""Train a classifier, stage by stage (see `training_stages.py`).
 
-What stays frozen in both is computed once for several views of each picture (`feature_cache.py`),
-and the stages train what stands on it. Each finished epoch is kept (see `checkpoints.py`); the
+What stays frozen in all stages is computed once for several views of each picture
+(`feature_cache.py`), and the stages train what stands on it; where nothing is frozen, every epoch
+sees new views. Each finished epoch is kept (see `checkpoints.py`); the
 order of the pictures and everything random depend on the seed and the epoch's number, so that a
 resumed training ends like an unbroken one.
 """
@@ -10,10 +11,9 @@ from __future__ import annotations
 
 import csv
 import logging
-import math
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,50 +22,18 @@ import numpy as np
 import tensorflow as tf
 from sklearn.utils.class_weight import compute_class_weight
 
-from mask_detector.architectures import build_model, set_trainable_top
+from mask_detector.architectures import build_model, set_trainable_top, set_trainable_whole
 from mask_detector.checkpoints import Checkpoints
 from mask_detector.feature_cache import FeatureBatches, cut, extract
 from mask_detector.input_pipeline import PictureBatches, reseed
+from mask_detector.labels import Meaning, meaning_of
+from mask_detector.network_cost import cost_of
 from mask_detector.training_options import TrainingOptions
+from mask_detector.training_stages import Stage, stages_of
 from mask_detector.trunk import Trunk
 from mask_detector.types import Sample
 
 logger = logging.getLogger(__name__)
-
-# Passes over the pictures and, for sets so small that those are few steps, the least of these.
-_HEAD_EPOCHS, _HEAD_STEPS = 4, 150
-_FINE_TUNE_EPOCHS, _FINE_TUNE_STEPS = 8, 300
-
-
-@dataclass(frozen=True)
-class _Stage:
-    name: str
-    epochs: int
-    learning_rate: float
-    trained_layers: int  # of the backbone, from the top
-
-    @property
-    def description(self) -> str:
-        layers = f" and the top {self.trained_layers} layers of the backbone"
-        return "the head" + (layers if self.trained_layers else "")
-
-    def rate(self, epoch: int) -> float:
-        """The learning rate of an epoch, falling along half a cosine.
-
-        Source: Loshchilov and Hutter, SGDR, ICLR 2017.
-        """
-        return self.learning_rate * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
-
-
-def _stages(options: TrainingOptions, picture_count: int) -> list[_Stage]:
-    steps = -(-picture_count // options.batch_size)
-    epochs = options.epochs or max(_HEAD_EPOCHS, _HEAD_STEPS // steps)
-    stages = [_Stage("head", epochs, options.learning_rate, 0)]
-    if options.fine_tune > 0:
-        epochs = options.fine_tune_epochs or max(_FINE_TUNE_EPOCHS, _FINE_TUNE_STEPS // steps)
-        rate = options.learning_rate / 10
-        stages.append(_Stage("fine-tuning", epochs, rate, options.fine_tune))
-    return stages
 
 
 def prepare_device() -> str:
@@ -100,14 +68,17 @@ def train(
     Returns:
         A model from RGB 0-255 to probabilities, without augmentation or optimizer.
     """
+    options = replace(options, augmentation=augmentation_for(class_names, options.augmentation))
     keras.utils.set_random_seed(options.seed)
     model = build_model(
         options.architecture,
         image_size=options.image_size,
         class_count=len(class_names),
         weights=options.backbone_weights,
-        rounds_kernels=options.kernels == "int8",
+        width=options.width_multiplier,
+        rounds_kernels=options.kernels == "int8" and not options.is_from_scratch,
     )
+    logger.info("%s: %s", options.architecture, cost_of(model))
     set_trainable_top(model, options.fine_tune)
     parts = cut(model) if options.views else None
     if parts:
@@ -116,7 +87,7 @@ def train(
     else:
         trained, batches, validation = model, *_picture_batches(splits, options)
     weights = _class_weights(batches.labels)
-    for stage in _stages(options, len(batches.labels)):
+    for stage in stages_of(options, len(batches.labels)):
         if checkpoints.is_finished(stage.name):
             continue
         begun = _begin(stage, model, trained, checkpoints)
@@ -152,12 +123,29 @@ def _picture_batches(
     splits: dict[str, list[Sample]], options: TrainingOptions
 ) -> tuple[_Batches, _Batches]:
     """Training pictures seen anew in every epoch, and validation pictures as they are."""
-    size = options.image_size, options.batch_size
-    margin = options.crop_margin
-    return (
-        PictureBatches(splits["train"], *size, margin=margin, seed=options.seed),
-        PictureBatches(splits["val"], *size, margin=margin),
-    )
+    size, margin, batch_size = options.image_size, options.crop_margin, options.batch_size
+    if options.is_from_scratch:
+        batch_size = even_batch_size(len(splits["train"]), batch_size)
+    train = PictureBatches(splits["train"], size, batch_size, margin=margin, seed=options.seed)
+    train.augmentation = options.augmentation
+    return train, PictureBatches(splits["val"], size, options.batch_size, margin=margin)
+
+
+def augmentation_for(class_names: tuple[str, ...], wanted: str) -> str:
+    """What `auto` stands for: pictures of faces are changed as a camera might change them."""
+    if wanted != "auto":
+        return wanted
+    are_faces = any(meaning_of(name) is not Meaning.OTHER for name in class_names)
+    return "camera" if are_faces else "gentle"
+
+
+def even_batch_size(picture_count: int, most: int) -> int:
+    """The size that as many batches need if all are about as large.
+
+    Else an epoch may end with a batch of one, and BatchNorm take its values for a tenth of all
+    that it has ever seen, just before the network is judged.
+    """
+    return -(-picture_count // -(-picture_count // most))
 
 
 def _feature_batches(
@@ -169,6 +157,7 @@ def _feature_batches(
     views = PictureBatches(
         repeated, size, options.batch_size, margin=margin, seed=seed, shuffle=False
     )
+    views.augmentation = options.augmentation
     validation = PictureBatches(splits["val"], size, options.batch_size, margin=margin)
     trunk = Trunk(frozen, len(views.labels) + len(validation.labels))
     return (
@@ -188,14 +177,17 @@ def _feature_batches(
 
 
 def _begin(
-    stage: _Stage, model: keras.Model, trained: keras.Model, checkpoints: Checkpoints
+    stage: Stage, model: keras.Model, trained: keras.Model, checkpoints: Checkpoints
 ) -> keras.Model:
     """The compiled model a stage begins with, or goes on with."""
     if checkpoints.rows_of(stage.name):
         return keras.models.load_model(checkpoints.last_model)
     if checkpoints.history:
         _take_weights(trained, checkpoints.best_model)
-    set_trainable_top(model, stage.trained_layers)  # `trained` has layers of `model`
+    if stage.trained_layers is None:  # `trained` has layers of `model`
+        set_trainable_whole(model)
+    else:
+        set_trainable_top(model, stage.trained_layers)
     trained.compile(
         optimizer=keras.optimizers.Adam(stage.learning_rate),
         loss="sparse_categorical_crossentropy",

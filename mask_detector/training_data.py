@@ -4,19 +4,21 @@
     data.splits["train"]  # list[Sample]
 
 Each source is split by itself, so its test part stays the same whatever it is trained with. What
-two sources have in common then stays on the side that is judged: test before val before train.
+two sources have in common then stays on the side that is judged, test before val before train, and
+counts once.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mask_detector.audit import SMALLEST_SIDE, Audit, Photo, split_photos
 from mask_detector.errors import DatasetError
 from mask_detector.fingerprints import near_duplicates
 from mask_detector.labels import Meaning, meaning_of
+from mask_detector.photo_names import is_drawn, original_of
 from mask_detector.types import Sample
 
 _PRECEDENCE = ("train", "val", "test")  # of two copies on different sides the later stays
@@ -29,7 +31,7 @@ class TrainingData:
     class_names: tuple[str, ...]  # in the order of the labels
     splits: dict[str, list[Sample]]
     sources: dict[str, dict[str, int]]  # name of a source: pictures per split
-    shared_count: int  # photos left out because another source is judged by the same picture
+    shared_count: int  # photos left out because another source holds the same picture
     fingerprint: str  # SHA-256 over the sources' own
 
     @property
@@ -62,7 +64,12 @@ def gather(
         )
     if len(classes) < 2:
         raise DatasetError(f"one class alone ({classes[0]}) can't be told apart; name at least two")
-    sides = [split_photos(audit, split_seed) for audit in audits]
+    needed = [tuple(n for n, name in names.items() if name in classes) for names in names_of]
+    sides = [
+        split_photos(replace(audit, class_names=names), split_seed)
+        for audit, names in zip(audits, needed, strict=True)
+    ]
+    sides = _without_drawn_from_held_out(sides)
     shared = _shared_photos(sides)
     splits: dict[str, list[Sample]] = {split: [] for split in _PRECEDENCE}
     sources: dict[str, dict[str, int]] = {}
@@ -85,6 +92,29 @@ def gather(
         else hashlib.sha256(prints.encode()).hexdigest()
     )
     return TrainingData(classes, splits, sources, len(shared), fingerprint)
+
+
+def _without_drawn_from_held_out(
+    sides: list[dict[str, list[Photo]]],
+) -> list[dict[str, list[Photo]]]:
+    """Take out drawn masks whose originals another source judges by; groups are each one's own."""
+    held_out = {
+        original_of(photo.listed.path)
+        for side in sides
+        for split in _PRECEDENCE[1:]
+        for photo in side[split]
+    }
+    return [
+        side
+        | {
+            "train": [
+                photo
+                for photo in side["train"]
+                if not is_drawn(photo.listed.path) or original_of(photo.listed.path) not in held_out
+            ]
+        }
+        for side in sides
+    ]
 
 
 def _samples(photo: Photo, label_of: dict[str, int], first_group: int) -> list[Sample]:
@@ -118,7 +148,11 @@ def _common_names(audits: list[Audit]) -> list[dict[str, str]]:
 
 
 def _shared_photos(sides: list[dict[str, list[Photo]]]) -> set[tuple[int, str, int]]:
-    """Photos, as (source, split, index), of which another source holds a copy on a later side."""
+    """Photos, as (source, split, index), of which another source holds a copy.
+
+    Of copies on different sides the later side's stays. Of two equal files on one side the first
+    source's stays; look-alikes there stay both, as they do within one source.
+    """
     if len(sides) < 2:
         return set()
     places = [
@@ -130,11 +164,13 @@ def _shared_photos(sides: list[dict[str, list[Photo]]]) -> set[tuple[int, str, i
     prints = [sides[number][split][index].fingerprint for number, split, index in places]
     shared = set()
     for first, second in near_duplicates(prints).tolist():
-        earlier, later = sorted(
-            (places[first], places[second]), key=lambda place: _PRECEDENCE.index(place[1])
-        )
-        if earlier[0] != later[0] and earlier[1] != later[1]:
-            shared.add(earlier)
+        here, there = places[first], places[second]  # `there` is of the same source or a later one
+        if here[0] == there[0]:
+            continue
+        if here[1] != there[1]:
+            shared.add(min(here, there, key=lambda place: _PRECEDENCE.index(place[1])))
+        elif prints[first].file_hash == prints[second].file_hash:
+            shared.add(there)
     return shared
 
 

@@ -1,4 +1,10 @@
-"""Every knob of a training in one place; the command line is made from this table."""
+"""Every knob of a training in one place; the command line is made from this table.
+
+    options = TrainingOptions(architecture="vgg_small", image_size=0)
+
+What is left to the network, here the size of its pictures, is filled in from its entry in
+`ARCHITECTURES`; a copy made with other options keeps it.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +12,23 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from mask_detector.architectures import ARCHITECTURES, architecture_named, check_choice
 from mask_detector.errors import MaskDetectorError
 from mask_detector.types import DEFAULT_CROP_MARGIN
+
+
+def _networks_text(fact: str) -> str:
+    """What each network has of something, for the help."""
+    return ", ".join(f"{name} {getattr(entry, fact)}" for name, entry in ARCHITECTURES.items())
+
+
+def _architectures_text() -> str:
+    texts = []
+    for name, entry in ARCHITECTURES.items():
+        source = entry.imagenet_from
+        weights = f"ImageNet weights through {source}" if source else "no ImageNet weights"
+        texts.append(f"{name} ({entry.description}; {weights})")
+    return "; ".join(texts)
 
 
 def _knob(
@@ -31,20 +52,22 @@ class TrainingOptions:
 
     epochs: int = _knob(
         0,
-        "passes over the pictures for the head; the epoch with the best validation accuracy is "
-        "kept in the end. 0 = 4, more for a set so small that they are under 150 steps",
+        "passes over the pictures for the head, or of a network without pretrained weights for "
+        "the whole; the epoch with the best validation accuracy is kept in the end. 0 = 4, more "
+        "for a set so small that they are under 150 steps; for a whole network 30 and 1500",
         (0, 10_000),
     )
     batch_size: int = _knob(32, "pictures per step; halve it if memory runs out", (1, 4096))
     learning_rate: float = _knob(
         1e-3,
-        "Adam's first step size for the head; fine-tuning uses a tenth; both fall to 0",
+        "Adam's first step size for the head or a whole network; fine-tuning uses a tenth; all "
+        "fall to 0",
         (1e-9, 1.0),
     )
     fine_tune: int = _knob(
-        38,
-        "after the head, also train this many top layers of the backbone (38 = from "
-        "MobileNetV2's block 13 on; 0 = head only: quicker, and less right)",
+        -1,
+        "after the head, also train this many top layers of a pretrained backbone; 0 = head only: "
+        f"quicker, and less right; -1 = the network's own ({_networks_text('fine_tuned_layers')})",
         (0, 10_000),
     )
     fine_tune_epochs: int = _knob(
@@ -56,7 +79,8 @@ class TrainingOptions:
     views: int = _knob(
         6,
         "augmented views of each picture, whose features below the trained layers are computed "
-        "once (about 40 kB on disk each while it trains); 0 = a new view in every epoch, slower",
+        "once (at mobilenet_v2 40 kB on disk each while it trains, at resnet50 200 kB); 0 = a new "
+        "view in every epoch, slower, as always where the whole network trains",
         (0, 1000),
     )
     crop: str = _knob(
@@ -66,8 +90,19 @@ class TrainingOptions:
         "of masks",
         choices=("auto", "faces", "none"),
     )
+    augmentation: str = _knob(
+        "auto",
+        "how training pictures are changed from epoch to epoch. camera: far, dark, blurred or "
+        "compressed at times, moved, turned, relit, as faces before a camera are; gentle: moved, "
+        "turned and relit a little, where what matters may be small; auto: camera if the classes "
+        "speak of masks, else gentle",
+        choices=("auto", "camera", "gentle", "none"),
+    )
     image_size: int = _knob(
-        224, "side of the square input in pixels; 96-160 is faster and less exact", (32, 1024)
+        0,
+        "side of the square input in pixels, from 32; smaller is faster and less exact; 0 = the "
+        f"network's own ({_networks_text('image_size')})",
+        (32, 1024),
     )
     seed: int = _knob(
         42, "of the order and the augmentation: same seed, same result", (0, 2**31 - 1)
@@ -78,8 +113,10 @@ class TrainingOptions:
         (0, 2**31 - 1),
     )
     backbone_weights: str = _knob(
-        "imagenet",
-        "imagenet (downloaded once by Keras), none (random), or the path of a Keras weights file",
+        "auto",
+        "imagenet (downloaded once), none (random: the whole network trains, which takes more "
+        "photos), or the path of a Keras weights file; auto = imagenet where Keras itself has it "
+        f"({_networks_text('default_weights')})",
     )
     kernels: str = _knob(
         "int8",
@@ -87,7 +124,13 @@ class TrainingOptions:
         "export to int8 changes fewer verdicts; float32: leave them as they are",
         choices=("int8", "float32"),
     )
-    architecture: str = _knob("mobilenet_v2", "the network")
+    architecture: str = _knob("mobilenet_v2", f"the network: {_architectures_text()}")
+    width_multiplier: float = _knob(
+        1.0,
+        "of the network's channels: .5 has about a quarter of the parameters and of the work; "
+        "not for resnet50",
+        (0.25, 2.0),
+    )
     crop_margin: float = _knob(
         DEFAULT_CROP_MARGIN,
         "how much of its surroundings a face keeps when it is cut out of a camera frame, as a "
@@ -96,6 +139,22 @@ class TrainingOptions:
     )
 
     def __post_init__(self) -> None:
+        network = architecture_named(self.architecture)
+        left_open = {
+            "image_size": (0, network.image_size),
+            "fine_tune": (-1, network.fine_tuned_layers),
+            "backbone_weights": ("auto", network.default_weights),
+        }
+        for name, (is_open, value) in left_open.items():
+            if getattr(self, name) == is_open:
+                object.__setattr__(self, name, value)  # a frozen dataclass has no other way
+        self._check_limits()
+        if self.is_from_scratch:
+            object.__setattr__(self, "views", 0)
+            object.__setattr__(self, "fine_tune", 0)
+        check_choice(self.architecture, self.backbone_weights, self.width_multiplier)
+
+    def _check_limits(self) -> None:
         for knob in fields(self):
             limits, value = knob.metadata["limits"], getattr(self, knob.name)
             if limits and not limits[0] <= value <= limits[1]:
@@ -103,6 +162,11 @@ class TrainingOptions:
                     f"--{knob.name.replace('_', '-')} {value} is out of range: expected "
                     f"{limits[0]} to {limits[1]}"
                 )
+
+    @property
+    def is_from_scratch(self) -> bool:
+        """Whether no weight was learned before, so that the whole network has to train."""
+        return self.backbone_weights == "none"
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

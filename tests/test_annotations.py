@@ -9,6 +9,7 @@ from conftest import textured_photo
 from data_sets import voc, write
 
 from mask_detector.annotations import is_annotated, read_voc
+from mask_detector.dataset import scan
 from mask_detector.errors import DatasetError
 from mask_detector.types import FaceBox, LabelledBox, ListedPhoto
 
@@ -149,6 +150,40 @@ def test_hidden_files_are_no_annotations(tmp_path):
     voc(tmp_path / "p.xml", "p.png", [("mask", 1, 1, 20, 20)])
     (tmp_path / "._p.xml").write_bytes(b"\x00\x05\x16\x07")
     assert len(read_voc(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("content", ["<project/>", "<annotation/>", "no XML"])
+def test_a_stray_file_beside_class_folders_makes_no_annotations_of_them(content, tmp_path):
+    for name in ("on", "off"):
+        write(tmp_path / name / "a.jpg", textured_photo(len(name)))
+    (tmp_path / "project.xml").write_text(content)
+    assert not is_annotated(tmp_path)
+    listing = scan(tmp_path)
+    assert listing.class_names == ("off", "on") and len(listing.photos) == 2
+
+
+def test_a_folder_of_something_else_beside_photos_and_their_boxes_does_no_harm(tmp_path):
+    write(tmp_path / "p.png", textured_photo(0))
+    voc(tmp_path / "p.xml", "p.png", [("mask", 1, 1, 20, 20)])
+    write(tmp_path / "results" / "q.png", textured_photo(1))
+    assert [photo.path.name for photo in read_voc(tmp_path)] == ["p.png"]
+
+
+@pytest.mark.parametrize("images, annotations", LAYOUTS)
+def test_boxes_inside_train_and_test_folders_are_given_splits(images, annotations, tmp_path):
+    for seed, split in enumerate(("train", "valid", "test")):
+        for index in range(2):
+            name = f"{split}{index}"
+            write(tmp_path / split / images / f"{name}.jpg", textured_photo(10 * seed + index))
+            boxes = [(("mask", "bare")[index], 1, 1, 20, 30)]
+            voc(tmp_path / split / annotations / f"{name}.xml", f"{name}.jpg", boxes)
+    listing = scan(tmp_path)
+    found = sorted((photo.path.name, photo.split, photo.class_name) for photo in listing.photos)
+    assert found == [
+        (f"{folder}{index}.jpg", split, ("mask", "bare")[index])
+        for folder, split in (("test", "test"), ("train", "train"), ("valid", "val"))
+        for index in range(2)
+    ]
 
 
 def test_a_missing_photo_is_named(tmp_path):

@@ -53,6 +53,22 @@ def test_the_best_epoch_is_right_most_often_and_only_then_the_surest(tmp_path):
     assert reopen(folder).best_model.read_text() == "weights at 0.3"
 
 
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_a_run_that_could_not_begin_leaves_the_disk_as_it_was(is_resumed, tmp_path):
+    folder = tmp_path / "run"
+    Checkpoints.open(folder, SETTINGS, resume=is_resumed).withdraw()
+    assert not list(tmp_path.iterdir())
+    record(begin(folder), 0.5)
+    other = Checkpoints.open(folder, {"epochs": 7}, resume=False)
+    assert reopen(folder, {"epochs": 7}).history == []
+    other.withdraw()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    again = reopen(folder)
+    assert again.last_model.read_text() == "weights at 0.5"
+    again.withdraw()  # something was trained: it stays
+    assert reopen(folder).last_model.exists()
+
+
 def test_a_death_before_the_state_is_written_leaves_the_epoch_before(tmp_path):
     folder = tmp_path / "run"
     checkpoints = begin(folder)

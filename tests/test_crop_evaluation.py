@@ -266,7 +266,8 @@ def test_a_folder_of_classes_is_judged_and_everything_written(run, model, tmp_pa
     assert report["scores"]["balanced_accuracy"]["value"] == pytest.approx(0.925)
     assert report["not_sure"] == 0.9
     assert sorted(path.name for path in output.iterdir()) == [
-        "confusion_matrix.png", "mistakes.png", "reliability.png", "unsure.png", "verdicts.csv",
+        "confusion_matrix.png", "curves.png", "mistakes.png", "reliability.png", "unsure.png",
+        "verdicts.csv",
     ]  # fmt: skip
     mistakes, unsure = (cv2.imread(str(output / f"{n}.png")) for n in ("mistakes", "unsure"))
     assert (len(unsure) - 40) == 5 * (len(mistakes) - 40)  # rows of eight: 37 right, 3 wrong
@@ -302,7 +303,7 @@ def test_one_part_of_marked_photos_at_several_margins(run, model, tmp_path):
         (["--dataset", "{faces}", "--margin", "0.3"], ["--margin", "judged whole"]),
         (["--dataset", "{faces}", "--sweep"], ["--sweep", "--boxes"]),
         (["--dataset", "{faces}", "--confidence", "0.3"], ["--confidence", "--boxes"]),
-        (["--boxes", "{faces}", "--output", "{faces}/out"], ["--output", "--dataset"]),
+        (["--boxes", "{faces}", "--sweep", "--output", "{faces}"], ["--output", "--sweep"]),
         (["--boxes", "{faces}", "--smallest-face", "30"], ["--smallest-face", "--dataset"]),
         (["--dataset", "{faces}/none"], ["none", "one folder of photos per class"]),
         (["--dataset", "{faces}", "--output", "{model}/out"], ["out", "can't be written"]),

@@ -14,7 +14,7 @@ from mask_detector.commands.shared import number_formats, open_classifier
 from mask_detector.engines import fastest_sibling, sibling_path
 from mask_detector.errors import ModelError
 from mask_detector.file_hash import sha256_of
-from mask_detector.mask_classifiers import KerasClassifier, LiteRtClassifier
+from mask_detector.mask_classifiers import KerasClassifier, RuntimeClassifier
 from mask_detector.model_file import read_card, save_tflite
 
 SHIPPED_TFLITE = SHIPPED_MODEL.with_suffix(".tflite")
@@ -122,7 +122,7 @@ def options_of(command, *arguments):
 
 def test_watching_substitutes_and_measuring_does_not():
     photo = ROOT / "docs" / "demo.jpg"
-    assert isinstance(open_classifier(options_of(image, photo)), LiteRtClassifier)
+    assert isinstance(open_classifier(options_of(image, photo)), RuntimeClassifier)
     forced = options_of(image, photo, "--engine", "keras")
     assert isinstance(open_classifier(forced), KerasClassifier)
     judged = options_of(evaluate, "--dataset", ROOT)
@@ -136,7 +136,9 @@ def test_watching_substitutes_and_measuring_does_not():
                          ("all", ["int8", "float32", "float16"])])  # fmt: skip
 def test_formats_are_given_as_a_list(text, formats):
     assert number_formats(text) == formats
-    with pytest.raises(argparse.ArgumentTypeError, match=r"int4.*int8, float32, float16, or all"):
+    with pytest.raises(
+        argparse.ArgumentTypeError, match=r"int4.*int8, float32, float16, onnx, or all"
+    ):
         number_formats("int8,int4")
 
 

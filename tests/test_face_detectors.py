@@ -37,7 +37,8 @@ def folder_of(face_folder, request):
     return lambda name: request.getfixturevalue("yunet_folder") if name == "yunet" else face_folder
 
 
-@pytest.fixture(params=sorted(set(DETECTORS) - {"mtcnn"}))  # test_mtcnn_detector.py
+# For the other two see test_mtcnn_detector.py and test_whole_pictures.py.
+@pytest.fixture(params=sorted(set(DETECTORS) - {"mtcnn", "none"}))
 def detector(request, folder_of):
     return open_detector(request.param, folder=folder_of(request.param), confidence=0.5)
 

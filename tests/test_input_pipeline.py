@@ -254,6 +254,26 @@ def test_views_are_mirrored_turned_and_lit_as_much_as_is_said(keras):
     assert 63 <= min(means) < 70 and 186 < max(means) <= 193
 
 
+@pytest.mark.parametrize("quality", [25, 60, 89])
+def test_a_compressed_view_is_what_pillow_makes_of_the_same_colours(keras, quality):
+    """Blue on red: with the two swapped, JPEG keeps other things and loses others."""
+    import io
+
+    from PIL import Image
+
+    from mask_detector.input_pipeline import compressed
+
+    image = cv2.cvtColor(textured_photo(3), cv2.COLOR_BGR2RGB)
+    image[::3] = (250, 20, 40)
+    image[:, ::5] = (20, 60, 240)
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling="4:2:0")
+    expected = np.asarray(Image.open(file).convert("RGB")).astype(int)
+    np.testing.assert_allclose(compressed(image, quality), expected, atol=6)
+    swapped = compressed(image[..., ::-1].copy(), quality)[..., ::-1]
+    assert np.abs(swapped - expected).max() > 30  # or the order would not matter here
+
+
 def test_a_view_depends_on_its_place_and_not_on_its_company(keras, samples):
     one_by_one, _ = read(batches_of(samples, seed=3, shuffle=False))
     from mask_detector.input_pipeline import PictureBatches

@@ -172,6 +172,24 @@ def test_fewer_groups_of_a_class_than_splits_are_refused(sizes):
     assert "at least 3" in str(caught.value)
 
 
+@pytest.mark.parametrize("sizes", [(1,), (1, 1), (500, 3)])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_class_that_nobody_needs_may_be_too_rare_and_trains(sizes, seed):
+    samples = of_sizes(a=[1] * 60, b=sizes, c=[2] * 30)
+    splits = split_by_group(samples, NAMES[:3], SHARES, seed, needed=("a", "c"))
+    assert [s.label for part in splits.values() for s in part].count(1) == sum(sizes)
+    assert {s.label for s in splits["train"]} == {0, 1, 2}
+    for name in ("val", "test"):
+        assert {s.label for s in splits[name]} >= {0, 2}
+    with pytest.raises(DatasetError, match="class b has"):
+        split_by_group(samples, NAMES[:3], SHARES, seed, needed=("a", "b"))
+
+
+def test_what_is_needed_changes_no_split_that_can_be_made():
+    samples = of_sizes(a=[1] * 60, b=[3] * 9, c=[2] * 30)
+    assert split_by_group(samples, NAMES[:3], SHARES, 5, needed=("a",)) == split(samples, 5)
+
+
 def test_classes_that_can_not_be_kept_apart_are_refused():
     # Three groups hold b, but whichever trains, c then lacks a group of its own to test.
     with pytest.raises(DatasetError, match="independent photos"):

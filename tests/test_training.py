@@ -21,10 +21,9 @@ from sklearn.metrics import confusion_matrix
 
 from mask_detector.cli import main
 
-# A network from random weights on 32-pixel pictures: seconds, and all the same code.
-QUICK = ("--backbone-weights", "none", "--image-size", "32", "--batch-size", "8",
-         "--learning-rate", "0.001", "--fine-tune", "0", "--crop", "none",
-         "--export", "none")  # fmt: skip
+# The smallest network on 32-pixel pictures: seconds, and all the same code.
+QUICK = ("--architecture", "cnn", "--image-size", "32", "--batch-size", "8",
+         "--learning-rate", "0.001", "--crop", "none", "--export", "none")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +74,9 @@ def train(keras):
 def trained(request, reds_and_blues, backbone, tmp_path_factory, train):
     """One unbroken training of both stages: on frozen features, and on the pictures themselves."""
     folder = tmp_path_factory.mktemp("trained")
-    stages = ("--epochs", "3", "--fine-tune", "30", "--fine-tune-epochs", "2",
-              "--backbone-weights", backbone, "--views", request.param)  # fmt: skip
+    stages = ("--architecture", "mobilenet_v2", "--backbone-weights", backbone, "--epochs", "3",
+              "--fine-tune", "30", "--fine-tune-epochs", "2",
+              "--views", request.param)  # fmt: skip
     said = train(*training_command(reds_and_blues, folder / "m.keras", *stages))
     return folder, said, stages
 
@@ -260,11 +260,11 @@ def test_a_stage_whose_epochs_are_all_done_is_not_trained_again(
 
 
 def test_small_sets_are_passed_over_more_often_unless_told_otherwise():
-    from mask_detector.training import _stages
     from mask_detector.training_options import TrainingOptions
+    from mask_detector.training_stages import stages_of
 
     def epochs(count, **options):
-        return [stage.epochs for stage in _stages(TrainingOptions(**options), count)]
+        return [stage.epochs for stage in stages_of(TrainingOptions(**options), count)]
 
     assert epochs(100_000) == [4, 8]
     assert epochs(320) == [15, 30]  # 10 steps each: 150 and 300 in all

@@ -1,5 +1,6 @@
 """Several sources become one training: classes by their meaning, and no test photo that trains."""
 
+import shutil
 from collections import Counter
 
 import cv2
@@ -128,6 +129,26 @@ def test_the_classes_asked_for_are_used_alone_and_in_that_order(names, tmp_path)
     for split in data.splits:
         expected = [entry for entry in on_side(everything, split) if entry[2] in names]
         assert expected and on_side(data, split) == expected
+
+
+@pytest.mark.parametrize("is_marked", [False, True])
+def test_a_class_too_rare_to_be_split_is_no_hindrance_where_it_is_left_out(is_marked, tmp_path):
+    if is_marked:
+        root = street(tmp_path)
+        boxes = [("beard", 11, 11, 60, 70), ("mask", 81, 21, 120, 80)]
+        voc(root / "annotations" / "s05.xml", "s05.png", boxes)
+        rest = ("mask", "bare_no_mask")
+    else:
+        root = write_dataset(tmp_path, {"with_mask": 20, "without_mask": 20, "beard": 2})
+        rest = ("with_mask", "without_mask")
+    with pytest.raises(DatasetError, match=r"class beard has [12] independent photos"):
+        gathered(root)
+    data = gathered(root, class_names=rest)
+    assert data.class_names == rest
+    for split in data.splits:
+        assert {name for *_, name in on_side(data, split)} == set(rest)
+    with pytest.raises(DatasetError, match="class beard has"):
+        gathered(root, class_names=("beard", rest[0]))
 
 
 @pytest.mark.parametrize(
@@ -263,6 +284,27 @@ def test_a_photo_that_two_sources_show_stays_where_it_is_judged(sharing, order):
     } == expected
     assert data.shared_count == 6
     assert len(left_of_one) + len(left_of_two) == 32 + 9 + 48 - 6
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_a_file_that_two_sources_hold_on_one_side_counts_once(split, tmp_path):
+    one, two = (given_splits(tmp_path / name, train=8, val=4, test=4) for name in ("one", "two"))
+    for path in list(two.rglob("*.png")):  # others, but for the copies of one folder
+        if path.relative_to(two).parts[:2] != (split, "on"):
+            shutil.copyfile(next_photo(tmp_path), path)
+    data = gathered(one, two)
+    count = {"train": 8, "val": 4, "test": 4}[split]
+    assert data.shared_count == count
+    assert data.sources["one"] == {"train": 16, "val": 8, "test": 8}
+    assert data.sources["two"][split] == data.sources["one"][split] - count
+    assert not [name for name in place_of(two, data) if name.startswith(f"{split}/on")]
+
+
+def next_photo(folder):
+    """A picture like none before it."""
+    number = len(list(folder.glob("other*.png")))
+    write(folder / f"other{number}.png", textured_photo(77_000 + number))
+    return folder / f"other{number}.png"
 
 
 def test_exact_copies_between_sources_are_seen_too(tmp_path):

@@ -49,6 +49,7 @@ def test_resume_refuses_other_options_and_names_them(photos, tmp_path, run):
 def test_bad_options_get_one_clear_line(options, words, photos, tmp_path, run):
     command = training_command(photos, tmp_path / "m.keras")
     assert_clear_error(run(*command, *options, cwd=tmp_path), *words)
+    assert not list(tmp_path.glob("*.training"))  # nothing to go on with, nothing in the way
 
 
 def test_a_failed_download_of_imagenet_weights_names_the_ways_out(photos, tmp_path, run):

@@ -13,7 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "dataset",
         type=Path,
-        help="a folder with one folder of photos per class, or with train/val/test folders of such",
+        help="a folder with one folder of photos per class, or with train/val/test folders of "
+        "such, or photos with boxes in the files of PASCAL VOC, COCO or YOLO",
     )
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object that names every file found"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask_detector.commands import video
-from mask_detector.commands.shared import open_classifier, open_face_detector
+from mask_detector.commands.shared import WHOLE_PICTURES, open_classifier, open_face_detector
 from mask_detector.errors import MaskDetectorError
 
 if TYPE_CHECKING:
@@ -148,6 +148,8 @@ def _face_detector(args: argparse.Namespace, frames: Sequence[np.ndarray]) -> st
     detector = open_face_detector(args, args.confidence, args.detect_size)
     width, height = _USUAL_SIZE
     image = frames[0] if frames else np.full((height, width, 3), 128, np.uint8)
+    if args.detector == WHOLE_PICTURES:
+        return "none: whole frames are judged"
     count = len(detector.detect(image))
     height, width = image.shape[:2]
     found = f"{count} {'face' if count == 1 else 'faces'} in a frame of {width}x{height}"

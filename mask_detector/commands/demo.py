@@ -8,7 +8,12 @@ from collections import Counter
 from pathlib import Path
 
 from mask_detector.commands import video
-from mask_detector.commands.shared import LIVE_SSD_SIZE, add_judging_arguments, open_pipeline
+from mask_detector.commands.shared import (
+    LIVE_SSD_SIZE,
+    WHOLE_PICTURES,
+    add_judging_arguments,
+    open_pipeline,
+)
 from mask_detector.errors import MaskDetectorError, SourceError
 
 HELP = "show the program at work: on the camera if there is one, else on a clip it makes"
@@ -32,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.detector == WHOLE_PICTURES:
+        raise MaskDetectorError(
+            "the demo draws a mask on a face that a detector finds, and --detector none looks for "
+            "none; leave it out"
+        )
     if not args.no_camera and _has_camera_and_display():
         print("a camera and a display: watching, q in the window ends it")
         parser = argparse.ArgumentParser()

@@ -7,34 +7,21 @@ face detector -> crop -> verdict.
 from __future__ import annotations
 
 import argparse
-import itertools
+import contextlib
 import json
-from dataclasses import asdict
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mask_detector.commands.shared import (
-    DEFAULT_CONFIDENCES,
-    add_judging_arguments,
-    fraction,
-    list_of,
-    open_classifier,
-    open_face_detector,
-)
+from mask_detector.commands.evaluating import evaluate_dataset
+from mask_detector.commands.evaluating_chain import evaluate_boxes
+from mask_detector.commands.shared import add_judging_arguments, fraction, list_of
 from mask_detector.errors import MaskDetectorError, writing
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from mask_detector.chain_judging import Setting
-    from mask_detector.crop_evaluation import CropReport, Crops
 
 HELP = "measure the classifier alone, or with the detector on photos with annotated faces"
 
-SWEEP_CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-SWEEP_MARGINS = (0.0, 0.1, 0.2, 0.3, 0.4)
 SMALLEST_FACE = 16  # audit.SMALLEST_SIDE, here so that asking for help does not load OpenCV
-SHOWN = 48  # tiles of a montage
+STANDARD_OUTPUT = Path("-")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--boxes",
         type=Path,
         metavar="DIR",
-        help="detector and classifier together: photos whose faces are boxed and labelled in "
-        "PASCAL VOC's XML",
+        help="detector and classifier together: photos whose faces are boxed and labelled by "
+        "PASCAL VOC, COCO or YOLO files",
     )
     what.add_argument(
         "--dataset",
@@ -83,7 +70,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--split-seed", type=int, default=42, help="the training's --split-seed, for --part"
     )
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write every figure to this file, too"
+        "--json",
+        type=Path,
+        nargs="?",
+        const=STANDARD_OUTPUT,
+        metavar="FILE",
+        help="every figure as one object, to this file; without a FILE to standard output, and "
+        "the text to standard error",
     )
     parser.add_argument(
         "--smallest-face",
@@ -96,21 +89,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help="with --dataset: write the confusion matrix, the reliability, the surest mistakes and "
-        "the least sure right verdicts as PNG and every verdict as CSV there; with several "
-        "margins into a folder for each",
+        help="write the confusion matrix, the reliability, ROC and precision-recall curves there "
+        "as PNG; with --dataset also the surest mistakes, the least sure right verdicts, and every "
+        "verdict as CSV, with several margins into a folder for each",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     _check_way(args)
-    return _run_on_dataset(args) if args.dataset else _run_on_boxes(args)
+    is_shown = args.json == STANDARD_OUTPUT
+    with contextlib.redirect_stdout(sys.stderr) if is_shown else contextlib.nullcontext():
+        figures = evaluate_dataset(args) if args.dataset else evaluate_boxes(args)
+    if args.json:
+        _write_json(args, figures)
+    return 0
 
 
 def _check_way(args: argparse.Namespace) -> None:
     """Say what is wrong now, not after minutes of work; refuse options that would do nothing."""
     way, other = ("dataset", "boxes") if args.dataset else ("boxes", "dataset")
-    foreign = ("sweep", "confidence") if args.dataset else ("smallest_face", "output")
+    foreign = ("sweep", "confidence") if args.dataset else ("smallest_face",)
     for option in foreign:
         if getattr(args, option):
             name = option.replace("_", "-")
@@ -122,135 +120,18 @@ def _check_way(args: argparse.Namespace) -> None:
         raise MaskDetectorError(f"--json {args.json}: there is no folder {args.json.parent}")
 
 
-def _run_on_dataset(args: argparse.Namespace) -> int:
-    from mask_detector.audit import audit_dataset, split_photos
-    from mask_detector.calibration import NOT_SURE_THRESHOLD
-    from mask_detector.crop_evaluation import evaluate_crops, judge_crops, list_crops
-    from mask_detector.crop_report import crop_text
-
-    classifier = open_classifier(args)
-    audit = audit_dataset(args.dataset)
-    parts = {"all": audit.photos} if args.part == "all" else split_photos(audit, args.split_seed)
-    smallest = SMALLEST_FACE if args.smallest_face is None else args.smallest_face
-    card = classifier.card
-    crops = list_crops(audit, parts[args.part], card.class_names, smallest)
-    if not crops.is_marked and (args.margin or args.smallest_face):
-        raise MaskDetectorError(
-            f"--margin and --smallest-face are for marked faces, which {args.dataset} has none of: "
-            f"its photos are judged whole; leave them out"
-        )
-    judged = judge_crops(crops, classifier, args.margin or [card.crop_margin])
-    not_sure = card.thresholds.get(NOT_SURE_THRESHOLD, 0.0)
-    reports = [evaluate_crops(crops, p, margin, not_sure) for margin, p in judged.items()]
-    print(crop_text(crops, reports))
-    for report in reports if args.output else []:
-        folder = args.output / f"margin_{report.margin:g}" if len(reports) > 1 else args.output
-        _write_pictures(crops, judged[report.margin], report, folder, card.temperature)
-    figures = {"smallest_face": smallest, "left_out": crops.left_out}
-    _write_json(args, figures | {"margins": [report.to_dict() for report in reports]})
-    return 0
-
-
-def _write_pictures(
-    crops: Crops, probabilities: np.ndarray, report: CropReport, folder: Path, temperature: float
-) -> None:
-    from mask_detector.calibration import apply_temperature
-    from mask_detector.crop_report import order_by_interest, tiles_of, write_verdicts
-    from mask_detector.montage import draw_montage
-    from mask_detector.plots import plot_confusion_matrix, plot_reliability
-
-    labels = crops.labels
-    uncalibrated = apply_temperature(probabilities, 1 / temperature)
-    with writing(folder):
-        plot_confusion_matrix(report.report, folder / "confusion_matrix.png", crops.root.name)
-        path = folder / "reliability.png"
-        plot_reliability(uncalibrated, probabilities, labels, path, crops.root.name)
-    wrong, right = order_by_interest(probabilities, labels)
-    for name, what, indices in (
-        ("mistakes", "mistakes, the surest first", wrong),
-        ("unsure", "right verdicts, the least sure first", right),
-    ):
-        shown = indices[:SHOWN]
-        title = f"{len(shown)} of {len(indices)} {what}; {len(labels)} pictures judged"
-        tiles = tiles_of(crops, probabilities, shown, report.margin)
-        draw_montage(tiles, folder / f"{name}.png", title)
-    write_verdicts(crops, probabilities, report.not_sure, folder / "verdicts.csv")
-    print(f"wrote {folder}")
-
-
-def _run_on_boxes(args: argparse.Namespace) -> int:
-    from mask_detector.chain_evaluation import SMALL_SIDE, evaluate_chain, measure_offsets
-    from mask_detector.chain_judging import Setting, annotated_photos, judge_photos
-    from mask_detector.chain_report import chain_text, sweep_text
-
-    _check_options(args)
-    photos = annotated_photos(args.boxes, args.part, args.split_seed)
-    classifier = open_classifier(args)
-    settings = _settings(args, classifier.card.crop_margin)
-    least = min(setting.confidence for setting in settings)
-    detectors = {
-        size: open_face_detector(args, least, size, is_adjusted=not args.raw_boxes)
-        for size in args.detect_size
-    }
-    margins = list(dict.fromkeys(setting.margin for setting in settings))
-    judged = judge_photos(photos, detectors, classifier, margins)
-    if not args.sweep:
-        report = evaluate_chain(judged, settings[0])
-        print(chain_text(report, args.detector))
-        _write_json(args, {"settings": [report.to_dict()]})
-        return 0
-    reports = [
-        evaluate_chain(judged, setting, min_sides=(SMALL_SIDE,), resamples=0)
-        for setting in settings
-    ]
-    offsets = {
-        size: measure_offsets(judged, Setting(least, margins[0], size)) for size in detectors
-    }
-    print(sweep_text(reports, offsets))
-    _write_json(
-        args,
-        {
-            "settings": [report.to_dict() for report in reports],
-            "box_offsets": {size: asdict(offset) for size, offset in offsets.items()},
-        },
-    )
-    return 0
-
-
-def _check_options(args: argparse.Namespace) -> None:
-    """Only a sweep tries several values."""
-    for option in ("confidence", "margin", "detect_size"):
-        values = getattr(args, option)
-        if values and len(values) > 1 and not args.sweep:
-            raise MaskDetectorError(
-                f"--{option.replace('_', '-')} names {len(values)} values; expected one, or "
-                f"--sweep to try them all"
-            )
-
-
-def _settings(args: argparse.Namespace, trained_margin: float) -> list[Setting]:
-    """Every combination of what was asked for; without --sweep that is one."""
-    from mask_detector.chain_judging import Setting
-
-    confidences = SWEEP_CONFIDENCES if args.sweep else (DEFAULT_CONFIDENCES[args.detector],)
-    margins = SWEEP_MARGINS if args.sweep else (trained_margin,)
-    return [
-        Setting(confidence, margin, size)
-        for size, confidence, margin in itertools.product(
-            args.detect_size, args.confidence or confidences, args.margin or margins
-        )
-    ]
-
-
 def _write_json(args: argparse.Namespace, figures: dict[str, Any]) -> None:
-    if args.json:
-        options = {
-            "dataset" if args.dataset else "boxes": str(args.dataset or args.boxes),
-            "part": args.part,
-            "split_seed": args.split_seed,
-            "model": str(args.model),
-        }
-        if args.boxes:
-            options["detector"] = args.detector
-        with writing(args.json):
-            args.json.write_text(json.dumps(options | figures, indent=1) + "\n")
+    options = {
+        "dataset" if args.dataset else "boxes": str(args.dataset or args.boxes),
+        "part": args.part,
+        "split_seed": args.split_seed,
+        "model": str(args.model),
+    }
+    if args.boxes:
+        options["detector"] = args.detector
+    text = json.dumps(options | figures, indent=1)
+    if args.json == STANDARD_OUTPUT:
+        print(text)
+        return
+    with writing(args.json):
+        args.json.write_text(text + "\n")

@@ -1,4 +1,4 @@
-"""`export`: a trained model as a LiteRT file, small and fast, and proof of what it lost."""
+"""`export`: a trained model as a LiteRT or ONNX file, and proof of what it lost."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from mask_detector.commands.shared import number_formats
 from mask_detector.engines import sibling_path
 from mask_detector.errors import MaskDetectorError, ModelError
+from mask_detector.onnx_runtime import EXPORTING, check_installed
 
 if TYPE_CHECKING:
     from mask_detector.types import ModelCard, Sample
 
-HELP = "write a trained model as .tflite, which runs faster and without TensorFlow"
+HELP = "write a trained model as .tflite or .onnx, which runs faster and without TensorFlow"
 _JUDGED_COUNT = 2000  # held-out pictures at most; each file judges them one by one
 
 
@@ -41,14 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="int8",
         metavar="A,B,...",
         help="int8: a quarter of the size, quickest; float32: the same numbers as before, quick; "
-        "float16: half the size of float32; all: all three",
+        "float16: half the size of float32; all: these three; onnx: float32 for ONNX Runtime and "
+        "other programs (pip install -r requirements-onnx.txt), takes up to minutes to write",
     )
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
         help="the file to write, of one format (default: beside the model, NAME.tflite for int8, "
-        "NAME_float16.tflite and NAME_float32.tflite, where `video` finds it by itself)",
+        "NAME_float16.tflite and NAME_float32.tflite, where `video` finds it by itself, and "
+        "NAME.onnx)",
     )
     parser.add_argument(
         "--most-loss",
@@ -66,14 +69,17 @@ def run(args: argparse.Namespace) -> int:
     from mask_detector.model_file import kind_of, read_card
 
     outputs = _outputs(args)
+    if "onnx" in outputs:
+        check_installed(*EXPORTING)
     card = read_card(args.model)
-    if card is None or kind_of(args.model) == "tflite":
+    if card is None or kind_of(args.model) in ("tflite", "onnx"):
         raise ModelError(
             f"{args.model} can't be exported; expected a .keras or .h5 file that this program "
             f"has trained"
         )
     shown, judged = _samples(args.dataset, card)
-    print(f"{len(shown)} pictures of the train split are shown to int8, {len(judged)} are judged")
+    if "int8" in outputs:
+        print(f"{len(shown)} pictures of the train split are shown to int8")
     model = load_keras(args.model)
     variants = export_variants(model, args.model, outputs, shown, judged, args.most_loss)
     print(variants_text(args.model, variants))
@@ -97,9 +103,11 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path]:
             f"--output {args.output} is one file, but --format names {len(args.format)}; give one "
             f"format, or leave --output out"
         )
-    if args.output.suffix.lower() != ".tflite":
-        raise MaskDetectorError(f"--output {args.output}: expected a path ending in .tflite")
-    return {args.format[0]: args.output}
+    (name,) = args.format
+    suffix = ".onnx" if name == "onnx" else ".tflite"
+    if args.output.suffix.lower() != suffix:
+        raise MaskDetectorError(f"--output {args.output}: expected a path ending in {suffix}")
+    return {name: args.output}
 
 
 def _samples(datasets: list[Path], card: ModelCard) -> tuple[list[Sample], list[Sample]]:

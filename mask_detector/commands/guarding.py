@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask_detector.commands.shared import DEFAULT_CONFIDENCES, open_face_detector, positive
+from mask_detector.errors import MaskDetectorError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -166,6 +167,13 @@ def _open_health(
 
 def _alarm_rules(args: argparse.Namespace, class_names: Sequence[str]) -> AlarmRules:
     from mask_detector.alarm_rules import AlarmOptions, AlarmRules, read_alarm_on
+    from mask_detector.labels import meaning_of
 
     alarm_on = read_alarm_on(args.alarm_on, class_names)
+    is_of_use = any(name in alarm_on or meaning_of(name) in alarm_on for name in class_names)
+    if (args.alarm or args.snapshots) and not is_of_use:
+        raise MaskDetectorError(
+            f"--alarm-on {args.alarm_on} would never raise an alarm, for the model tells apart "
+            f"{', '.join(class_names)}; name some of these, as in --alarm-on {class_names[0]}"
+        )
     return AlarmRules(AlarmOptions(alarm_on, args.alarm_after, args.alarm_every))

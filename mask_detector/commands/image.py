@@ -9,14 +9,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mask_detector.commands.shared import add_judging_arguments, open_pipeline
+from mask_detector.commands.shared import add_judging_arguments, check_blurring, open_pipeline
 from mask_detector.errors import MaskDetectorError
 
 if TYPE_CHECKING:
     from mask_detector.sinks import FrameSink
     from mask_detector.types import Face, Frame
 
-HELP = "judge the faces of photos, one line per face"
+HELP = "judge the faces of photos, or with --detector none whole photos; one line for each"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
     from mask_detector.drawing import AnnotatedFrame
     from mask_detector.sources import StillSource
 
-    paths = _photo_paths(args.photos)
+    check_blurring(args)
+    paths = photo_paths(args.photos)
     with contextlib.ExitStack() as stack:
         sinks = [stack.enter_context(sink) for sink in _output_sinks(args.output, paths)]
         pipeline = open_pipeline(args)
@@ -92,7 +93,8 @@ def _lines(frame: Frame, faces: list[Face]) -> list[str]:
     ]
 
 
-def _photo_paths(given: list[Path]) -> list[Path]:
+def photo_paths(given: list[Path]) -> list[Path]:
+    """The photos themselves, and those in folders."""
     from mask_detector.sources import photos_in
 
     paths: list[Path] = []

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mask_detector.engines import ENGINES, NUMBER_FORMATS, fastest_sibling
+from mask_detector.engines import ENGINES, EXPORT_FORMATS, NUMBER_FORMATS, fastest_sibling
 from mask_detector.errors import MaskDetectorError
 from mask_detector.types import LEAST_FACE_SIDE
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 # Least score of a face unless the user says otherwise. The keys are those of
 # face_detectors.DETECTORS, here so that asking for help does not load OpenCV.
-DEFAULT_CONFIDENCES = {"ssd": 0.25, "ssd-opencv": 0.25, "yunet": 0.6, "mtcnn": 0.7, "haar": 0.0}
+DEFAULT_CONFIDENCES = {
+    "ssd": 0.25, "ssd-opencv": 0.25, "yunet": 0.6, "mtcnn": 0.7, "haar": 0.0, "none": 0.0,
+}  # fmt: skip
+WHOLE_PICTURES = "none"  # the detector that takes each picture as it is
 DETECTOR_NAMES = tuple(DEFAULT_CONFIDENCES)
 SMALLEST_DETECT_SIZE = 64
 LIVE_SSD_SIZE, PHOTO_SSD_SIZE = 300, 400  # `--detect-size 0`: a camera does not wait, a photo does
@@ -46,6 +49,13 @@ def positive(text: str) -> float:
     if not 0.0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0")
     return value
+
+
+def whole_number(text: str) -> int:
+    """An argparse type: a whole number from 1."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
+    return int(text)
 
 
 def number_pair(text: str) -> tuple[float, float]:
@@ -76,13 +86,13 @@ def list_of(value_type: Callable[[str], Any]) -> Callable[[str], list[Any]]:
 
 
 def number_formats(text: str) -> list[str]:
-    """An argparse type: formats of LiteRT files, `int8,float32`; all, or none of them."""
+    """An argparse type: formats of exports, `int8,onnx`; all that LiteRT runs, or none."""
     if text in ("all", "none"):
         return list(NUMBER_FORMATS) if text == "all" else []
     names = [name.strip() for name in text.split(",")]
-    if unknown := [name for name in names if name not in NUMBER_FORMATS]:
+    if unknown := [name for name in names if name not in EXPORT_FORMATS]:
         raise argparse.ArgumentTypeError(
-            f"{', '.join(unknown)!r}: expected some of {', '.join(NUMBER_FORMATS)}, or all"
+            f"{', '.join(unknown)!r}: expected some of {', '.join(EXPORT_FORMATS)}, or all"
         )
     return list(dict.fromkeys(names))
 
@@ -95,8 +105,42 @@ def add_face_argument(
     parser.add_argument("-f", "--face", type=Path, default=Path("face_detector"), help=text)
 
 
+def add_model_arguments(parser: argparse.ArgumentParser, *, looks_inside: bool = False) -> None:
+    """Add the classifier's file, and what an old one does not say of itself."""
+    kinds = (
+        ".keras, or an old .h5 or .model file; exports such as .tflite have no gradients"
+        if looks_inside
+        else ".keras, .tflite (quicker, and without TensorFlow), .onnx (with onnxruntime), or an "
+        "old .h5 or .model file"
+    )
+    parser.add_argument(
+        "-m",
+        "--model",
+        type=Path,
+        default=Path("models/mask_detector.keras"),
+        help=f"the classifier: {kinds}",
+    )
+    parser.add_argument(
+        "--classes",
+        metavar="A,B,...",
+        help="names of the outputs, in order, of an old model that does not carry them",
+    )
+    parser.add_argument(
+        "--input-range",
+        type=number_pair,
+        metavar="LOW,HIGH",
+        default="-1,1",
+        help="what an old model wants pixels scaled to; write --input-range=0,1 "
+        "for most plain CNNs",
+    )
+
+
 def add_judging_arguments(
-    parser: argparse.ArgumentParser, *, several: bool = False, ssd_size: int = PHOTO_SSD_SIZE
+    parser: argparse.ArgumentParser,
+    *,
+    several: bool = False,
+    looks_inside: bool = False,
+    ssd_size: int = PHOTO_SSD_SIZE,
 ) -> None:
     """Add the options of detector and classifier.
 
@@ -104,19 +148,14 @@ def add_judging_arguments(
         parser: where to.
         several: for measuring; `--confidence` and `--detect-size` take lists, `0.2,0.4`, and the
             very file that is given is judged: there is no `--engine`.
+        looks_inside: the model itself is needed, layer by layer: there is no `--engine`, and no
+            face is too small.
         ssd_size: what `--detect-size 0` means to the SSD.
     """
     wrap = list_of if several else (lambda value_type: value_type)
-    parser.add_argument(
-        "-m",
-        "--model",
-        type=Path,
-        default=Path("models/mask_detector.keras"),
-        help="the classifier: .keras, .tflite (quicker, and without TensorFlow), or an old .h5 or "
-        ".model file",
-    )
+    add_model_arguments(parser, looks_inside=looks_inside)
     parser.set_defaults(engine="", ssd_size=ssd_size)
-    if not several:
+    if not several and not looks_inside:
         parser.add_argument(
             "--engine",
             choices=ENGINES,
@@ -139,7 +178,7 @@ def add_judging_arguments(
         "--confidence",
         type=wrap(fraction),
         help="least score of a detected face, 0-1; lower finds more faces and more that are none "
-        f"(default: {_default_confidences()}; haar takes none)",
+        f"(default: {_default_confidences()}; haar and none take none)",
     )
     parser.add_argument(
         "--detector",
@@ -149,7 +188,8 @@ def add_judging_arguments(
         "ssd-opencv: by OpenCV; yunet: OpenCV's newer one, which finds smaller faces; "
         "mtcnn: the package of that name (pip install mtcnn), many times slower; haar: the older "
         "cascade, which needs no weights but is slower, sees frontal faces only and finds fewer of "
-        "them",
+        "them; none: whole pictures are judged, by a model that was trained on such (castings on a "
+        "belt), each frame of a video by itself",
     )
     parser.add_argument(
         "--detect-size",
@@ -161,23 +201,23 @@ def add_judging_arguments(
         f"large and takes four times as long; 0 is the detector's own size: ssd {ssd_size}, yunet "
         "and mtcnn 640",
     )
-    parser.add_argument(
-        "--classes",
-        metavar="A,B,...",
-        help="names of the outputs, in order, of an old model that does not carry them",
-    )
-    parser.add_argument(
-        "--input-range",
-        type=number_pair,
-        metavar="LOW,HIGH",
-        default="-1,1",
-        help="what an old model wants pixels scaled to; write --input-range=0,1 "
-        "for most plain CNNs",
-    )
 
 
 def _default_confidences() -> str:
     return ", ".join(f"{name} {least}" for name, least in DEFAULT_CONFIDENCES.items() if least)
+
+
+def check_blurring(args: argparse.Namespace) -> None:
+    """Refuse to blur where nothing says what.
+
+    Raises:
+        MaskDetectorError: `--blur` with whole pictures.
+    """
+    if args.blur and args.detector == WHOLE_PICTURES:
+        raise MaskDetectorError(
+            "--detector none looks for no faces, so that --blur would blur whole pictures; leave "
+            "one of them out"
+        )
 
 
 def open_pipeline(args: argparse.Namespace, profile: Profile | None = None) -> Pipeline:

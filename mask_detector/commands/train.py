@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mask_detector.commands.shared import add_face_argument, number_formats
 from mask_detector.errors import ModelError, writing
+from mask_detector.onnx_runtime import EXPORTING, check_installed
 from mask_detector.training_options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ _JUDGED_COUNT = 600  # held-out pictures by which an export is judged; `export` 
 logger = logging.getLogger(__name__)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what says which photos to train on."""
     parser.add_argument(
         "-d",
         "--dataset",
@@ -35,14 +37,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="DIR",
         help="folder with one folder of photos per class (split 70/15/15 here), with "
-        "train/val/test folders of such, or with photos and PASCAL VOC boxes (images/ and "
-        "annotations/); give it again for each further source (default: dataset)",
+        "train/val/test folders of such, or with photos and boxes in the files of "
+        "PASCAL VOC, COCO or YOLO; give it again for each further source (default: dataset)",
     )
     parser.add_argument(
         "--classes",
         metavar="A,B,...",
         help="train on these classes only, in this order; by default on all, sorted by name",
     )
+
+
+def add_knobs(parser: argparse.ArgumentParser, left_out: tuple[str, ...] = ()) -> None:
+    """Add the knobs of `TrainingOptions`, but for those named."""
+    for knob in dataclasses.fields(TrainingOptions):
+        if knob.name not in left_out:
+            parser.add_argument(
+                "--" + knob.name.replace("_", "-"),
+                type=type(knob.default),
+                default=knob.default,
+                choices=knob.metadata["choices"],
+                help=knob.metadata["help"],
+            )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_dataset_arguments(parser)
     parser.add_argument(
         "-m",
         "--model",
@@ -57,21 +76,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("models/training_plot.png"),
         help="where to save the curves of loss and accuracy",
     )
-    for knob in dataclasses.fields(TrainingOptions):
-        parser.add_argument(
-            "--" + knob.name.replace("_", "-"),
-            type=type(knob.default),
-            default=knob.default,
-            choices=knob.metadata["choices"],
-            help=knob.metadata["help"],
-        )
+    add_knobs(parser)
     parser.add_argument(
         "--export",
         type=number_formats,
         default="int8",
         metavar="A,B,...",
-        help="LiteRT files to write beside the model, which a camera is watched with: int8, "
-        "float32, float16, all or none",
+        help="files to write beside the model: LiteRT's, which a camera is watched with (int8, "
+        "float32, float16 or all), onnx, or none",
     )
     add_face_argument(parser)
     parser.add_argument(
@@ -89,9 +101,11 @@ def run(args: argparse.Namespace) -> int:
     names = [knob.name for knob in dataclasses.fields(TrainingOptions)]
     options = TrainingOptions(**{name: getattr(args, name) for name in names})
     check_suffix(args.model)
+    if "onnx" in args.export:
+        check_installed(*EXPORTING)
     for path in (args.model, args.plot):
         _check_writable(path)
-    data = _gather(args, options)
+    data = gather_data(args, options)
     load_tensorflow()
     checkpoints = _open_checkpoints(args, options, data)
     model = _fit(args, options, data, checkpoints)
@@ -102,7 +116,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _gather(args: argparse.Namespace, options: TrainingOptions) -> TrainingData:
+def gather_data(args: argparse.Namespace, options: TrainingOptions) -> TrainingData:
+    """Audit and split the sources, and say on the way what they hold."""
     from mask_detector.audit import audit_dataset
     from mask_detector.audit_report import audit_text
     from mask_detector.commands.shared import class_names_of
@@ -117,7 +132,7 @@ def _gather(args: argparse.Namespace, options: TrainingOptions) -> TrainingData:
         data = _with_face_crops(args, data)
     print(_sources_text(data.sources))
     if data.shared_count:
-        print(f"{data.shared_count} photos left out: another source is judged by the same picture")
+        print(f"{data.shared_count} photos left out: another source holds the same picture")
     print(_sources_text({"pictures": {split: len(part) for split, part in data.splits.items()}}))
     return data
 
@@ -167,6 +182,9 @@ def _fit(
     verbose = 1 if sys.stdout.isatty() else 2
     try:
         return train(data.splits, data.class_names, options, checkpoints, log_path, verbose=verbose)
+    except ModelError:  # no such network or weights, or they do not fit
+        checkpoints.withdraw()
+        raise
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"stopped after {len(checkpoints.history)} finished epochs; add --resume to go on"

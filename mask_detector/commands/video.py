@@ -15,7 +15,9 @@ from mask_detector.commands.guarding import add_guard_arguments, open_guard
 from mask_detector.commands.outputs import output_paths, output_sinks, streams_of
 from mask_detector.commands.shared import (
     LIVE_SSD_SIZE,
+    WHOLE_PICTURES,
     add_judging_arguments,
+    check_blurring,
     open_pipeline,
     positive,
 )
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
     from mask_detector.sources import FrameSource, LiveOptions
     from mask_detector.types import Face, Frame
 
-HELP = "watch a camera or a video and box every face: green with a mask, red without"
+HELP = (
+    "watch a camera or a video and box every face: green with a mask, red without; with --detector "
+    "none judge each whole frame by itself, as of a camera over a belt, and raise alarms on classes"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +144,7 @@ def _run(args: argparse.Namespace) -> None:
             if tally.frame_count:
                 for path in output_paths(args, sources).values():
                     print(f"saved {path}")
-                print(summary(tally, seconds))
+                print(summary(tally, seconds, is_whole=args.detector == WHOLE_PICTURES))
                 if args.profile:
                     print(profile.table())
 
@@ -154,11 +159,27 @@ def check_options(args: argparse.Namespace) -> None:
         raise MaskDetectorError(f"--width {args.width} is out of range: expected 16 to 16384, or 0")
     if args.retries is not None and args.retries < 0:
         raise MaskDetectorError(f"--retries {args.retries}: expected 0 or more")
+    check_blurring(args)
+    if args.detector == WHOLE_PICTURES:
+        _check_whole_pictures(args)
     guards = (args.events, args.summary, args.alarm, args.snapshots)
     if args.no_tracks and any(guards):
         raise MaskDetectorError(
             "--no-tracks follows nobody, so that there are no people to count; leave it out with "
             "--events, --summary, --alarm and --snapshots"
+        )
+
+
+def _check_whole_pictures(args: argparse.Namespace) -> None:
+    if args.summary:
+        raise MaskDetectorError(
+            "--summary counts people, whom --detector none looks for none of; leave it out (the "
+            "last line says how many frames each class had)"
+        )
+    if args.snapshots and not args.no_blur:
+        raise MaskDetectorError(
+            "--detector none looks for no faces, so that snapshots would be blurred whole; add "
+            "--no-blur, or leave out --snapshots"
         )
 
 
@@ -169,14 +190,18 @@ def live_options(args: argparse.Namespace) -> LiveOptions:
     return LiveOptions(timeout_s=args.timeout, retries=args.retries, wait=args.wait)
 
 
-def summary(tally: TallySink, seconds: float) -> str:
-    """`414 frames, 1210 faces (Mask 800, No Mask 410), 12.3 frames/s, 3 people`."""
+def summary(tally: TallySink, seconds: float, *, is_whole: bool = False) -> str:
+    """`414 frames, 1210 faces (Mask 800, No Mask 410), 12.3 frames/s, 3 people`.
+
+    Whole frames hold neither faces nor people: `414 frames (def_front 14, ok_front 400), ...`.
+    """
     from mask_detector.labels import display_name
 
     counts = ", ".join(f"{display_name(name)} {n}" for name, n in sorted(tally.face_counts.items()))
-    total, people = tally.face_counts.total(), tally.people_count
+    faces = "" if is_whole else f", {tally.face_counts.total()} faces"
+    people = 0 if is_whole else tally.people_count
     return (
-        f"{tally.frame_count} frames, {total} faces{f' ({counts})' if counts else ''}, "
+        f"{tally.frame_count} frames{faces}{f' ({counts})' if counts else ''}, "
         f"{tally.frame_count / max(seconds, 1e-9):.1f} frames/s"
         + (f", {people} {'person' if people == 1 else 'people'}" if people else "")
         + (f", {tally.dropped_count} frames dropped" if tally.dropped_count else "")
@@ -204,10 +229,12 @@ def _open_pipeline_and_windows(
 
 
 def judge_of(args: argparse.Namespace, pipeline: Pipeline) -> Callable[[Frame], list[Face]]:
-    """Follow faces, unless the options say otherwise."""
-    from mask_detector.pipeline import TrackingPipeline
+    """Follow faces, unless the options say otherwise; a whole picture is no face."""
+    from mask_detector.pipeline import TrackingPipeline, WholePicturePipeline
     from mask_detector.tracking import TrackingOptions
 
     if args.no_tracks:
         return pipeline.judge_frame
+    if args.detector == WHOLE_PICTURES:
+        return WholePicturePipeline(pipeline)
     return TrackingPipeline(pipeline, TrackingOptions(every=1) if args.every_frame else None)

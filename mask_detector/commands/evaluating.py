@@ -1,0 +1,84 @@
+"""What `evaluate --dataset` does: judge labelled pictures as they are, or faces cut out of them."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mask_detector.commands.shared import open_classifier
+from mask_detector.errors import MaskDetectorError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mask_detector.crop_evaluation import CropReport, Crops
+    from mask_detector.types import ModelCard
+
+_SHOWN = 48  # tiles of a montage
+
+
+def evaluate_dataset(args: argparse.Namespace) -> dict[str, Any]:
+    """Judge, print the text, write the pictures; return every figure.
+
+    With one margin, as always with whole pictures, its summary stands at the top.
+    """
+    from mask_detector.audit import SMALLEST_SIDE, audit_dataset, split_photos
+    from mask_detector.calibration import NOT_SURE_THRESHOLD
+    from mask_detector.crop_evaluation import evaluate_crops, judge_crops, list_crops
+    from mask_detector.crop_report import crop_text
+    from mask_detector.evaluation_summary import summary_of
+    from mask_detector.labels import model_class_of
+
+    classifier = open_classifier(args)
+    audit = audit_dataset(args.dataset)
+    card = classifier.card
+    photos = audit.photos
+    if args.part != "all":
+        known = [n for n in audit.class_names if model_class_of(n, card.class_names) is not None]
+        splits = split_photos(replace(audit, class_names=tuple(known)), args.split_seed)
+        photos = splits[args.part]
+    smallest = SMALLEST_SIDE if args.smallest_face is None else args.smallest_face
+    crops = list_crops(audit, photos, card.class_names, smallest)
+    if not crops.is_marked and (args.margin or args.smallest_face):
+        raise MaskDetectorError(
+            f"--margin and --smallest-face are for marked faces, which {args.dataset} has none of: "
+            f"its photos are judged whole; leave them out"
+        )
+    judged = judge_crops(crops, classifier, args.margin or [card.crop_margin])
+    not_sure = card.thresholds.get(NOT_SURE_THRESHOLD, 0.0)
+    reports = [evaluate_crops(crops, p, margin, not_sure) for margin, p in judged.items()]
+    print(crop_text(crops, reports))
+    for report in reports if args.output else []:
+        folder = args.output / f"margin_{report.margin:g}" if len(reports) > 1 else args.output
+        _write_pictures(crops, judged[report.margin], report, card, folder)
+    only = reports[0] if len(reports) == 1 else None
+    return {
+        **(summary_of(only.report, only.scores, only.curves) if only else {}),
+        "smallest_face": smallest,
+        "left_out": crops.left_out,
+        "margins": [report.to_dict() for report in reports],
+    }
+
+
+def _write_pictures(
+    crops: Crops, probabilities: np.ndarray, report: CropReport, card: ModelCard, folder: Path
+) -> None:
+    from mask_detector.crop_report import order_by_interest, tiles_of, write_verdicts
+    from mask_detector.evaluation_pictures import draw_evaluation
+    from mask_detector.montage import draw_montage
+
+    labels = crops.labels
+    draw_evaluation(probabilities, labels, card, folder, crops.root.name)
+    wrong, right = order_by_interest(probabilities, labels)
+    for name, what, indices in (
+        ("mistakes", "mistakes, the surest first", wrong),
+        ("unsure", "right verdicts, the least sure first", right),
+    ):
+        shown = indices[:_SHOWN]
+        title = f"{len(shown)} of {len(indices)} {what}; {len(labels)} pictures judged"
+        tiles = tiles_of(crops, probabilities, shown, report.margin)
+        draw_montage(tiles, folder / f"{name}.png", title)
+    write_verdicts(crops, probabilities, report.not_sure, folder / "verdicts.csv")
+    print(f"wrote {folder}")
