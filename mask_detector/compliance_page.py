@@ -8,30 +8,21 @@ from pathlib import Path
 
 from mask_detector.compliance_report import WatchReport
 from mask_detector.compliance_tables import Table, summary_lines, tables
-from mask_detector.errors import writing
 from mask_detector.labels import printable
+from mask_detector.web_page import write_html
 
 _STYLE = """
-:root { color-scheme: light; --ink: #2b3440; --faint: #d9dee4; }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: #fff;
-       max-width: 1100px; margin: 2rem auto; padding: 0 1.2rem; }
-h1 { font-size: 1.6rem; margin: 0; overflow-wrap: anywhere; }
-h2 { font-size: 1.15rem; margin: 2.2rem 0 .5rem; }
 .figures { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1.2rem 0; padding: 0; }
 .figures div { flex: 1; min-width: 7rem; padding: .6rem 1rem; border: 1px solid var(--faint);
                border-radius: .5rem; }
 .figures dt { font-size: .85rem; }
 .figures dd { margin: 0; font-size: 1.6rem; font-weight: 600; white-space: nowrap; }
 img { width: 100%; height: auto; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid var(--faint); }
+th, td { text-align: right; }
 thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; }
 tbody th { text-align: left; font-weight: normal; white-space: nowrap; }
 thead .label { text-align: left; }
 tbody .source { white-space: normal; overflow-wrap: anywhere; min-width: 9rem; }
-tbody tr:nth-child(even) { background: #f5f7f9; }
-footer { margin-top: 2.5rem; font-size: .85rem; color: #5b6673; }
 @page { margin: 14mm; }
 @media print {
   body { margin: 0; padding: 0; max-width: none; font-size: 9pt; }
@@ -45,8 +36,7 @@ footer { margin-top: 2.5rem; font-size: .85rem; color: #5b6673; }
   img { max-height: 215mm; object-fit: contain; }
   .wide { overflow: visible; }
   thead { display: table-header-group; }
-  tr, img, .figures { break-inside: avoid; }
-  h2 { break-after: avoid; }
+  img, .figures { break-inside: avoid; }
 }
 """
 
@@ -65,29 +55,16 @@ def write_page(report: WatchReport, title: str, picture: Path, path: Path) -> No
     Raises:
         MaskDetectorError: the file can't be written.
     """
-    heading, (people, *more) = escape(printable(title)), summary_lines(report)
+    people, *more = summary_lines(report)
     image = base64.b64encode(picture.read_bytes()).decode()
-    page = f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{heading}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<header><h1>{heading}</h1>{"".join(f"<p>{escape(line)}</p>" for line in more)}</header>
-{_figures(report)}
+    introduction = "".join(f"<p>{escape(line)}</p>" for line in more)
+    body = f"""{_figures(report)}
 <img src="data:image/png;base64,{image}" alt="{escape(people)}; the tables below hold every figure">
 {"".join(_table(table) for table in tables(report))}
 <footer><p>Everyone counts once, in the hour in which their verdict settled, with the last verdict
 that did. Compliance is the part with a mask of all who could be judged: &ldquo;Not sure&rdquo; is
-left out. Where nobody could be judged there is a dash.</p></footer>
-</body>
-</html>
-"""
-    with writing(path):
-        path.write_text(page, encoding="utf-8")
+left out. Where nobody could be judged there is a dash.</p></footer>"""
+    write_html(path, title, introduction, body, _STYLE)
 
 
 def _figures(report: WatchReport) -> str:

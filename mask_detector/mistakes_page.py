@@ -10,35 +10,26 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mask_detector.errors import writing
 from mask_detector.heat_drawing import FULL_HEAT, heat_words, overlay
 from mask_detector.images import fit
 from mask_detector.labels import printable
 from mask_detector.mistakes import DoubtfulLabel, ExplainedVerdict, Mistakes
 from mask_detector.types import FaceBox
+from mask_detector.web_page import write_html
 
 _SIDE = 176  # pixels of a picture, and of its overlay beside it
 _JPEG_QUALITY = 88
 
 _STYLE = """
-:root { color-scheme: light; --ink: #2b3440; --faint: #d9dee4; }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: #fff;
-       max-width: 1180px; margin: 2rem auto; padding: 0 1.2rem; }
-h1 { font-size: 1.6rem; margin: 0; overflow-wrap: anywhere; }
-h2 { font-size: 1.15rem; margin: 2.2rem 0 .5rem; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(21rem, 1fr)); gap: 1rem; }
 figure { margin: 0; padding: .5rem; border: 1px solid var(--faint); border-radius: .5rem; }
 figure img { display: block; width: 100%; height: auto; border-radius: .25rem; }
 figcaption { padding-top: .3rem; font-size: .9rem; overflow-wrap: anywhere; }
-.photo, footer { font-size: .85rem; color: #5b6673; overflow-wrap: anywhere; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .7rem; text-align: left; border-bottom: 1px solid var(--faint); }
+.photo { font-size: .85rem; color: #5b6673; overflow-wrap: anywhere; }
+th, td { text-align: left; }
 td.figure, th.figure { text-align: right; white-space: nowrap; }
 td.photo { font-size: inherit; }
-tbody tr:nth-child(even) { background: #f5f7f9; }
-footer { margin-top: 2.5rem; }
-@media print { figure, tr { break-inside: avoid; } h2 { break-after: avoid; } }
+@media print { figure { break-inside: avoid; } }
 """
 
 
@@ -57,20 +48,12 @@ def write_page(
     Raises:
         MaskDetectorError: the file can't be written.
     """
-    heading, right_count = escape(printable(title)), mistakes.judged - mistakes.wrong_count
-    page = f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{heading}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<header><h1>{heading}</h1>
+    right_count = mistakes.judged - mistakes.wrong_count
+    introduction = f"""
 <p>{escape(printable(model))} judged {mistakes.judged} pictures: {right_count} right,
-{mistakes.wrong_count} wrong; {len(mistakes.doubtful)} labels look wrong.</p></header>
-{_cards("Mistakes, the surest first", mistakes.wrong, mistakes.wrong_count, full_heat)}
+{mistakes.wrong_count} wrong; {len(mistakes.doubtful)} labels look wrong.</p>"""
+    wrong = _cards("Mistakes, the surest first", mistakes.wrong, mistakes.wrong_count, full_heat)
+    body = f"""{wrong}
 {_cards("Right, the least sure first", mistakes.unsure, right_count, full_heat)}
 {_table(mistakes.doubtful)}
 <footer><p>Beside each picture its heat: red places speak for the verdict, blue ones against it;
@@ -79,12 +62,8 @@ faint. The figures are what all places of a kind add up to, in log-odds.</p>
 <p>A label looks wrong where the model gives another class at least the probability that it gives
 that class on average where it is the label (Northcutt et al., 2021). Look before you mend: it may
 be the model that is wrong. On photos that it was trained on it has learnt wrong labels, too.</p>
-</footer>
-</body>
-</html>
-"""
-    with writing(path):
-        path.write_text(page, encoding="utf-8")
+</footer>"""
+    write_html(path, title, introduction, body, _STYLE)
 
 
 def _cards(title: str, verdicts: Sequence[ExplainedVerdict], count: int, full_heat: float) -> str:

@@ -16,10 +16,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
 
 from mask_detector.capture_thread import CaptureThread, Reading
 from mask_detector.captures import Capture
+from mask_detector.closing import Closing
 from mask_detector.errors import SourceError
 from mask_detector.types import Frame
 from mask_detector.watch_events import SourceChange
@@ -45,7 +45,7 @@ class LiveOptions:
 DEFAULT_LIVE_OPTIONS = LiveOptions()
 
 
-class LiveSource:
+class LiveSource(Closing):
     """Iterates the newest frames of a capture that may come and go.
 
     Between two frames whoever iterates waits; `close`, from any thread, ends that at once.
@@ -81,9 +81,6 @@ class LiveSource:
         self._first_number = 0  # that a frame of this capture would have had if it was its first
         self._frame_count = 0
         self._began_s: float | None = None
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self, kind: type | None, error: BaseException | None, trace: TracebackType | None

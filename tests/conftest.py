@@ -12,6 +12,8 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import cv2
@@ -89,6 +91,17 @@ def run():
         )
 
     return run_command
+
+
+@pytest.fixture
+def no_thread_is_left():
+    """Threads that a test has started have ended soon after it."""
+    before = threading.active_count()
+    yield
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
 
 
 @pytest.fixture(scope="session")

@@ -13,11 +13,7 @@ from mask_detector.prefetching import Interleaver, Prefetcher
 SOON_S = 10.0  # a test that waits longer has failed; on a busy machine a thread may wait its turn
 
 
-@pytest.fixture(autouse=True)
-def no_thread_is_left():
-    before = threading.active_count()
-    yield
-    wait_until(lambda: threading.active_count() == before)
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
 @pytest.fixture(autouse=True)

@@ -23,14 +23,7 @@ FACES = [Face(FaceBox(20, 30, 60, 80, 0.9), (0.1, 0.9), ("with_mask", "without_m
 COUNT = 60
 
 
-@pytest.fixture(autouse=True)
-def no_thread_is_left():
-    before = threading.active_count()
-    yield
-    deadline = time.monotonic() + 10
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() == before
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
 @pytest.fixture(scope="module")
