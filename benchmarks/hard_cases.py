@@ -27,10 +27,9 @@ from mask_detector.labels import model_class_of
 from mask_detector.mask_classifiers import MaskClassifier, load_classifier
 from mask_detector.montage import draw_montage
 from mask_detector.parity import load_crops
-from mask_detector.types import FaceBox, Sample
+from mask_detector.types import EDGES, FaceBox, Sample
 
 CASES = Path(__file__).resolve().parents[1] / "docs" / "hard_cases.csv"
-_EDGES = ("left", "top", "right", "bottom")
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def read_cases(path: Path) -> list[Case]:
 
 
 def _box_of(row: dict[str, str]) -> FaceBox | None:
-    return FaceBox(*(int(row[edge]) for edge in _EDGES), 1.0) if row["left"] else None
+    return FaceBox(*(int(row[edge]) for edge in EDGES), 1.0) if row["left"] else None
 
 
 def present_cases(cases: list[Case], data: Path) -> list[Case]:

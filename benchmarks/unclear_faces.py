@@ -26,12 +26,11 @@ from mask_detector.images import cut_out
 from mask_detector.intervals import proportion
 from mask_detector.labels import model_class_of
 from mask_detector.mask_classifiers import MaskClassifier, load_classifier
-from mask_detector.types import FaceBox
+from mask_detector.types import EDGES, FaceBox
 
 SIDES = (0, 12, 16, 20, 24, 32, 48, 96)  # pixels, where a row of the first table begins
 PARTS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)  # of a box that the second table's rows leave visible
 LEAST_CUT_SIDE = 32  # pixels; only faces that are large enough are cut off
-EDGES = ("left", "top", "right", "bottom")
 
 
 def cut_off(image: np.ndarray, box: FaceBox, edge: str, part: float) -> tuple[np.ndarray, FaceBox]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from mask_detector.errors import MaskDetectorError
 from mask_detector.labels import Meaning, meaning_of
 from mask_detector.types import Face, FaceBox, Frame
-from mask_detector.watch_events import WatchEvent, event_time
+from mask_detector.watch_events import WatchEvent, event_time, face_event
 
 _WORDS = {"missing": Meaning.MISSING, "wrong": Meaning.WRONG}
 _LEAST_MEMORY_S = 2.0  # a track that is not seen for so long does not come back
@@ -157,16 +157,15 @@ class AlarmRules:
         is_alarm = not self._is_quiet(person, frame.time_s)
         if is_alarm:
             person.is_alarmed, person.alarmed_s = True, frame.time_s
-        face, box = person.face, person.face.box
-        event = WatchEvent(
+        face = person.face
+        event = face_event(
             "alarm",
             event_time(frame),
             frame.source,
-            track=face.track_id,
+            face,
             verdict=face.label,
-            confidence=round(float(face.confidence), 4),
-            box=(int(box.left), int(box.top), int(box.right), int(box.bottom)),
-            seconds_seen=round(frame.time_s - person.first_s, 3),
+            confidence=face.confidence,
+            seconds_seen=frame.time_s - person.first_s,
         )
         return Breach(event, is_alarm, is_new)
 

@@ -85,7 +85,7 @@ def _read(path: Path, images: Path, photos_by_stem: dict[str, Path]) -> ListedPh
     photo = named if named.is_file() else photos_by_stem.get(path.stem)
     if photo is None:
         raise DatasetError(f"the photo of {path} is missing: expected it in {images}")
-    shown = tuple(face for face in faces if face.box.width > 0 and face.box.height > 0)
+    shown = tuple(face for face in faces if face.box.has_area)
     return ListedPhoto(photo, faces=shown)
 
 

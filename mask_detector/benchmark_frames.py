@@ -171,7 +171,7 @@ def _scaled(cutout: Cutout, width: int, height: int, frame_height: int) -> Cutou
     factor = min(width / image.shape[1], height / image.shape[0]) / (1 + ZOOM)
     factor = min(factor, 0.4 * frame_height / box.height)
     size = (max(1, round(side * factor)) for side in (image.shape[1], image.shape[0]))
-    edges = (round(edge * factor) for edge in (box.left, box.top, box.right, box.bottom))
+    edges = (round(edge * factor) for edge in box.edges)
     return Cutout(resized(image, *size), FaceBox(*edges, box.score))
 
 

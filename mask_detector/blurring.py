@@ -35,7 +35,7 @@ def blur(image: np.ndarray, boxes: Sequence[FaceBox]) -> np.ndarray:
     height, width = image.shape[:2]
     for box in boxes:
         place = widened(box).within(width, height)
-        if place.width <= 0 or place.height <= 0:
+        if not place.has_area:
             continue
         rows, columns = slice(place.top, place.bottom), slice(place.left, place.right)
         blurred[rows, columns] = _coarse(image[rows, columns], _cell_size(box))

@@ -26,6 +26,13 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
+def probabilities_of(logits: np.ndarray) -> np.ndarray:
+    """What logits `(n, outputs)` of softmax or, where it is one, of a sigmoid say; float32."""
+    if logits.shape[1] == 1:
+        return softmax(np.pad(logits, ((0, 0), (1, 0))))[:, 1:].astype(np.float32)
+    return softmax(logits).astype(np.float32)
+
+
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Divide the logits behind probabilities by the temperature.
 

@@ -42,21 +42,19 @@ def read_coco(root: Path) -> list[ListedPhoto]:
             f"no annotated photos at {root}: expected a COCO file such as "
             f"{root}/annotations/instances.json"
         )
-    photos = [photo for path in files for photo in _read(path, root)]
+    photos = [photo for path, content in files.items() for photo in _read(path, content, root)]
     return sorted(photos, key=lambda photo: photo.path)
 
 
-def _files(root: Path) -> list[Path]:
-    """COCO's files of boxes; beside them may lie others about the same photos, as of captions."""
+def _files(root: Path) -> dict[Path, dict[str, Any]]:
+    """COCO's files of boxes, read; beside them may lie others about the photos, as of captions."""
     for name in _FOLDERS:
-        found = [
-            path
-            for path in sorted((root / name).glob("*.json"))
-            if not path.name.startswith(".") and _content(path) is not None
-        ]
+        paths = [p for p in sorted((root / name).glob("*.json")) if not p.name.startswith(".")]
+        found = {p: content for p in paths if (content := _content(p)) is not None}
         if found:
-            return [path for path in found if path.name.startswith("instances")] or found
-    return []
+            named = {p: content for p, content in found.items() if p.name.startswith("instances")}
+            return named or found
+    return {}
 
 
 def _content(path: Path) -> dict[str, Any] | None:
@@ -75,8 +73,7 @@ def _content(path: Path) -> dict[str, Any] | None:
     return content if has_boxes else None
 
 
-def _read(path: Path, root: Path) -> list[ListedPhoto]:
-    content = _content(path)
+def _read(path: Path, content: dict[str, Any], root: Path) -> list[ListedPhoto]:
     split = next(filter(None, map(split_named, re.findall("[A-Za-z]+", path.stem))), None)
     try:
         names = {item["id"]: str(item["name"]).strip() for item in content["categories"]}
@@ -99,7 +96,7 @@ def _read(path: Path, root: Path) -> list[ListedPhoto]:
         ListedPhoto(
             _photo(name, folders, path),
             split=split,
-            faces=tuple(face for face in marked if face.box.width > 0 and face.box.height > 0),
+            faces=tuple(face for face in marked if face.box.has_area),
         )
         for name, marked in listed
     ]

@@ -8,7 +8,6 @@ that was killed; with more networks it extends one.
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -22,8 +21,8 @@ from mask_detector.architectures import architecture_named
 from mask_detector.checkpoints import Checkpoints, rank
 from mask_detector.comparison import Entry
 from mask_detector.engines import sibling_path
-from mask_detector.errors import MaskDetectorError, ModelError, writing
-from mask_detector.export import draw_shown_and_judged, export_variants
+from mask_detector.errors import MaskDetectorError, writing
+from mask_detector.export import export_beside
 from mask_detector.intervals import estimate_scores
 from mask_detector.mask_classifiers import load_classifier
 from mask_detector.model_file import save_model
@@ -38,8 +37,6 @@ from mask_detector.types import Sample
 FORMATS = ("float32", "int8")
 _JUDGED_COUNT = 300  # held-out pictures by which an export is judged
 _TIMED_COUNT = 40  # pictures; each network sees each once
-
-logger = logging.getLogger(__name__)
 
 
 def name_of(options: TrainingOptions) -> str:
@@ -140,7 +137,8 @@ def train_network(
     result = judge(model, data, options)
     path = folder / f"{name}.keras"
     save_model(model, result.card, path)
-    sizes = _export(model, path, data, options.split_seed)
+    variants = export_beside(model, path, FORMATS, data.splits, _JUDGED_COUNT, options.split_seed)
+    sizes = {v.number_format: v.size for v in variants if not v.problem}
     history = checkpoints.history
     # A resumed run did not see all epochs, an unbroken one did more than them.
     training_s = round(max(wall_s, sum(row["seconds"] for row in history)), 1)
@@ -152,7 +150,7 @@ def train_network(
         image_size=options.image_size,
         epochs=len(history),
         training_s=training_s,
-        bytes_of=sizes,
+        bytes_of={name: sizes.get(name) for name in FORMATS},
         validation_accuracy=min(history, key=rank)["val_accuracy"],
         **asdict(cost_of(model)),
         **_scores(result, data),
@@ -186,23 +184,6 @@ def _scores(result: TrainingResult, data: TrainingData) -> dict[str, Any]:
         "f1": dict(zip(data.class_names, scores.f1, strict=True)),
         "is_right": tuple((result.calibrated.argmax(axis=1) == result.labels).tolist()),
     }
-
-
-def _export(
-    model: keras.Model, path: Path, data: TrainingData, split_seed: int
-) -> dict[str, int | None]:
-    """Write LiteRT files beside the model; their sizes in bytes, None for what can't be had."""
-    outputs = {name: sibling_path(path, name) for name in FORMATS}
-    drawn = draw_shown_and_judged(data.splits, _JUDGED_COUNT, split_seed)
-    try:
-        variants = export_variants(model, path, outputs, *drawn)
-    except ModelError as error:
-        logger.warning("warning: no LiteRT file: %s", error)
-        return dict.fromkeys(FORMATS)
-    for variant in variants:
-        if variant.problem:
-            logger.warning("warning: %s is not written: it %s", variant.path, variant.problem)
-    return {v.number_format: None if v.problem else v.size for v in variants}
 
 
 def groups_of_test(data: TrainingData) -> np.ndarray:

@@ -18,11 +18,10 @@ from matplotlib.figure import Figure
 
 from mask_detector.compliance import Compliance
 from mask_detector.compliance_report import Row, WatchReport
-from mask_detector.drawing import colour_of
+from mask_detector.drawing import verdict_colour
 from mask_detector.errors import writing
 from mask_detector.labels import NOT_SURE, Meaning, printable
 from mask_detector.montage import shortened
-from mask_detector.types import Face, FaceBox
 
 _MOST_HOURS = 24 * 8  # beyond, bars would be too thin: days take the place of hours
 _LONGEST_GAP = timedelta(days=31)  # that is shown: a machine without a clock begins in 1970
@@ -213,13 +212,9 @@ def _sum(counted: _Counted) -> Compliance:
 def _colours(total: Compliance) -> dict[str, str]:
     """The colour of each kind of verdict, that of its boxes, from the ground of a bar up."""
     others = tuple(total.others)
-    kinds = [*_FIRST_KINDS, *others, NOT_SURE]
     colours = {}
-    for kind in kinds:
-        names = others if kind in others else (kind,)
-        probabilities = tuple(float(name == kind) for name in names)
-        face = Face(FaceBox(0, 0, 1, 1, 1.0), probabilities, names, is_clear=kind != NOT_SURE)
-        blue, green, red = colour_of(face)
+    for kind in (*_FIRST_KINDS, *others, NOT_SURE):
+        blue, green, red = verdict_colour(kind, others)
         colours[kind] = f"#{red:02x}{green:02x}{blue:02x}"
     return colours
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from mask_detector.audit import SMALLEST_SIDE, Audit, Photo
+from mask_detector.audit import SMALLEST_SIDE, Audit, Photo, split_photos
 from mask_detector.curves import ClassCurves, curves_of
 from mask_detector.errors import DatasetError
 from mask_detector.evaluation import SIZE_NAMES, evaluate, size_of
@@ -71,6 +71,26 @@ class CropReport:
         values = asdict(replace(self, curves=()))
         del values["curves"]
         return values | {"areas": {curve.class_name: curve.areas() for curve in self.curves}}
+
+
+def photos_of_part(
+    audit: Audit, part: str, split_seed: int, model_classes: tuple[str, ...]
+) -> Sequence[Photo]:
+    """Choose photos of a data set.
+
+    Args:
+        audit: of the whole data set.
+        part: `all`, or `train`, `val` or `test` of the split that the training makes.
+        split_seed: of that split.
+        model_classes: a class that is none of them may be too rare to split.
+
+    Raises:
+        DatasetError: one of them is too rare to split.
+    """
+    if part == "all":
+        return audit.photos
+    known = tuple(n for n in audit.class_names if model_class_of(n, model_classes) is not None)
+    return split_photos(replace(audit, class_names=known), split_seed)[part]
 
 
 def list_crops(

@@ -14,6 +14,7 @@ from mask_detector.images import cut_out, read_image
 from mask_detector.intervals import Estimate
 from mask_detector.labels import NOT_SURE
 from mask_detector.montage import TILE_SIDE, Tile
+from mask_detector.types import EDGES
 
 
 def crop_text(crops: Crops, reports: Sequence[CropReport]) -> str:
@@ -88,17 +89,16 @@ def write_verdicts(crops: Crops, probabilities: np.ndarray, not_sure: float, pat
     Raises:
         MaskDetectorError: the file can't be written.
     """
-    box_names = ("left", "top", "right", "bottom")
     answers = [f"p({name})" for name in crops.class_names]
     order = np.concatenate(order_by_interest(probabilities, crops.labels))
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             table = csv.writer(file)
-            table.writerow(["photo", *box_names, "true_class", *answers, "verdict", "is_right"])
+            table.writerow(["photo", *EDGES, "true_class", *answers, "verdict", "is_right"])
             for index in order:
                 sample, answer = crops.samples[index], probabilities[index]
-                box = [getattr(sample.box, name) if sample.box else "" for name in box_names]
+                box = sample.box.edges if sample.box else ("",) * len(EDGES)
                 likeliest = int(answer.argmax())
                 table.writerow([
                     sample.path.relative_to(crops.root).as_posix(),

@@ -16,18 +16,15 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from mask_detector.errors import DatasetError, UnreadableImageError, writing
-from mask_detector.images import crop_face, read_image
+from mask_detector.errors import DatasetError, UnreadableImageError
+from mask_detector.images import crop_face, read_image, write_picture
 from mask_detector.photo_names import face_name
 from mask_detector.types import DEFAULT_CROP_MARGIN, LEAST_FACE_SIDE, LabelledBox, ListedPhoto
 
 logger = logging.getLogger(__name__)
 
-_ENCODINGS = {
-    "png": (".png", []),  # as it was
-    "jpg": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95]),
-}
-PICTURE_FORMATS = tuple(_ENCODINGS)
+_ENCODINGS = {".png": [], ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95]}
+PICTURE_FORMATS = tuple(suffix.removeprefix(".") for suffix in _ENCODINGS)
 
 
 @dataclass(frozen=True)
@@ -96,13 +93,7 @@ def _cut_out(
         result.present += 1
         return
     crop = crop_face(image_rgb, box, options.margin)
-    suffix, parameters = _ENCODINGS[options.picture_format]
-    encoded = cv2.imencode(suffix, cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), parameters)[1]
-    part = target.with_name(f".{target.name}.part")  # who is killed leaves no half a picture
-    with writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(encoded.tobytes())
-        part.rename(target)
+    write_picture(cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), target, _ENCODINGS[target.suffix])
     result.written[face.class_name] += 1
 
 
@@ -110,7 +101,7 @@ def _targets(
     photos: Sequence[ListedPhoto], output: Path, options: CutOptions
 ) -> dict[Path, list[Path]]:
     """Where each face of each photo goes."""
-    suffix = _ENCODINGS[options.picture_format][0]
+    suffix = f".{options.picture_format}"
     targets: dict[Path, list[Path]] = {}
     owner: dict[Path, Path] = {}
     for photo in photos:

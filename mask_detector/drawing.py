@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,13 +30,18 @@ _NOTE_COLOUR: Colour = (60, 60, 60)
 
 
 def colour_of(face: Face) -> Colour:
-    """The colour of a verdict, BGR."""
-    if not face.is_sure:
+    """The colour of a face's verdict, BGR."""
+    return verdict_colour(face.label if face.is_sure else NOT_SURE, face.class_names)
+
+
+def verdict_colour(verdict: str, class_names: Sequence[str]) -> Colour:
+    """The colour of a class among others, or of `NOT_SURE`, BGR."""
+    if verdict == NOT_SURE:
         return _NOT_SURE_COLOUR
-    meaning = meaning_of(face.label)
+    meaning = meaning_of(verdict)
     if meaning in _COLOURS:
         return _COLOURS[meaning]
-    return _OTHER_COLOURS[face.class_names.index(face.label) % len(_OTHER_COLOURS)]
+    return _OTHER_COLOURS[class_names.index(verdict) % len(_OTHER_COLOURS)]
 
 
 def caption(face: Face, *, with_id: bool = False) -> str:

@@ -17,14 +17,14 @@ import numpy as np
 from tqdm import tqdm
 
 from mask_detector.drawn_masks import STYLES, MaskLook, draw_mask_on
-from mask_detector.errors import UnreadableImageError, writing
+from mask_detector.errors import UnreadableImageError
 from mask_detector.face_landmarks import HeadFinder
-from mask_detector.images import read_image
+from mask_detector.images import read_image, write_picture
 from mask_detector.photo_names import drawn_name, is_drawn
 
 logger = logging.getLogger(__name__)
 
-_QUALITY = 95  # of the JPEG files
+_QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 95)
 
 
 @dataclass(frozen=True)
@@ -92,17 +92,8 @@ def draw_on_folder(
         for head in heads:
             image = draw_mask_on(image, head, look, generator)
         if heads:
-            _write(image, target)
+            write_picture(image, target, _QUALITY)
             result.written[look.name] += 1
         else:
             result.faceless += 1
     return result
-
-
-def _write(image: np.ndarray, target: Path) -> None:
-    encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
-    part = target.with_name(f".{target.name}.part")  # who is killed leaves no half a picture
-    with writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(encoded.tobytes())
-        part.rename(target)

@@ -35,6 +35,11 @@ class AssetError(MaskDetectorError):
     """A file that must be fetched once (detector weights, data set) and could not be."""
 
 
+def first_line(error: Exception) -> str:
+    """What an error of some library begins with, short enough to be part of our own line."""
+    return (str(error).splitlines() or [repr(error)])[0][:200]
+
+
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Around the writing of a file: what the system says becomes one line that names it."""

@@ -22,10 +22,10 @@ from typing import Any
 
 from mask_detector.errors import MaskDetectorError
 from mask_detector.labels import printable
+from mask_detector.types import EDGES
 from mask_detector.watch_events import KINDS, WatchEvent
 
-_SIDES = ("left", "top", "right", "bottom")  # of a box: in CSV a column each
-_COLUMNS = ("event", "time", "source", "track", "verdict", "confidence", *_SIDES,
+_COLUMNS = ("event", "time", "source", "track", "verdict", "confidence", *EDGES,
             "seconds_seen", "message")  # fmt: skip
 _PART = re.compile(r"\.(\d+)$")  # of a file that was put aside: events.jsonl.3
 _YEARS = range(1970, 9999)  # in which any zone's clock can tell the time
@@ -86,7 +86,7 @@ def _from_json(line: bytes) -> dict[str, Any]:
 
 def _to_csv(event: WatchEvent) -> bytes:
     values = event.to_dict()
-    values |= dict(zip(_SIDES, event.box or (None,) * 4, strict=True))
+    values |= dict(zip(EDGES, event.box or (None,) * 4, strict=True))
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(_one_line(values[name]) for name in _COLUMNS)
     return text.getvalue().encode()
@@ -96,10 +96,10 @@ def _from_csv(line: bytes) -> dict[str, Any]:
     # Each line by itself: a stray quotation mark would swallow all that follow.
     (row,) = csv.reader([line.decode().rstrip("\r\n")], strict=True)
     values: dict[str, Any] = dict(zip(_COLUMNS, row, strict=True))
-    for name in (*_SIDES, "track", "confidence", "seconds_seen"):
-        number = int if name in (*_SIDES, "track") else float
+    for name in (*EDGES, "track", "confidence", "seconds_seen"):
+        number = int if name in (*EDGES, "track") else float
         values[name] = number(values[name]) if values[name] else None
-    box = tuple(values[side] for side in _SIDES)
+    box = tuple(values[side] for side in EDGES)
     values["box"] = None if box == (None,) * 4 else box
     if values["time"].replace(".", "", 1).isdecimal():
         values["time"] = float(values["time"])

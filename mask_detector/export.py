@@ -16,13 +16,14 @@ that `rounding` rounds the kernels, better than the converter would.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mask_detector.engines import NUMBER_FORMATS
+from mask_detector.engines import NUMBER_FORMATS, sibling_path
 from mask_detector.errors import ModelError
 from mask_detector.file_hash import sha256_of
 from mask_detector.litert_conversion import to_litert
@@ -192,6 +193,40 @@ def export_variants(
     finally:
         for draft in drafts.values():
             draft.unlink(missing_ok=True)
+    return variants
+
+
+def export_beside(
+    model: keras.Model,
+    source: Path,
+    formats: Sequence[str],
+    splits: dict[str, list[Sample]],
+    judged_count: int,
+    seed: int,
+) -> list[Variant]:
+    """Write files beside a model that was just trained; what can't be had is only a warning.
+
+    Args:
+        model: the Keras model that `source` holds.
+        source: its file, with a card.
+        formats: of `engines.EXPORT_FORMATS`.
+        splits: see `draw_shown_and_judged`.
+        judged_count: likewise.
+        seed: likewise.
+
+    Returns:
+        What was made, refused files too; nothing where the network can't be converted.
+    """
+    outputs = {name: sibling_path(source, name) for name in formats}
+    shown, judged = draw_shown_and_judged(splits, judged_count, seed)
+    try:
+        variants = export_variants(model, source, outputs, shown, judged)
+    except ModelError as error:
+        logger.warning("warning: no LiteRT file: %s", error)
+        return []
+    for variant in variants:
+        if variant.problem:
+            logger.warning("warning: %s is not written: it %s", variant.path, variant.problem)
     return variants
 
 

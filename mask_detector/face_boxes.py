@@ -34,8 +34,7 @@ class BoxAdjustment:
 
 def edges_of(boxes: Sequence[FaceBox]) -> np.ndarray:
     """Left, top, right and bottom of boxes as one array, `(n, 4)` float64."""
-    edges = [(box.left, box.top, box.right, box.bottom) for box in boxes]
-    return np.array(edges, float).reshape(-1, 4)
+    return np.array([box.edges for box in boxes], float).reshape(-1, 4)
 
 
 def clean_boxes(
@@ -55,7 +54,7 @@ def clean_boxes(
         if not (score >= confidence and np.isfinite(row).all()):
             continue
         box = FaceBox(*(int(value) for value in np.rint(row)), float(score)).within(width, height)
-        if box.width > 0 and box.height > 0:
+        if box.has_area:
             boxes.append(box)
     return sorted(boxes, key=lambda box: -box.score)
 

@@ -6,13 +6,14 @@ both.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from mask_detector.errors import UnreadableImageError
+from mask_detector.errors import UnreadableImageError, writing
 from mask_detector.types import FaceBox
 
 if TYPE_CHECKING:
@@ -109,6 +110,27 @@ def crop_face(image: np.ndarray, box: FaceBox, margin: float) -> np.ndarray:
     """
     shown = widened(box, margin).within(image.shape[1], image.shape[0])
     return image[shown.top : shown.bottom, shown.left : shown.right]
+
+
+def write_picture(image: np.ndarray, path: Path, parameters: Sequence[int] = ()) -> None:
+    """Write `(h, w, 3)` uint8 BGR as the path's suffix says, whole or not at all.
+
+    Args:
+        image: the picture.
+        path: the file; its folder is made where it is missing.
+        parameters: as `cv2.imencode` takes them.
+
+    Raises:
+        MaskDetectorError: it can't be written.
+    """
+    part = path.with_name(f".{path.name}.part")  # who is killed leaves no half a picture
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_encoded, data = cv2.imencode(path.suffix, image, parameters)
+        if not is_encoded:
+            raise OSError("OpenCV can't encode it")
+        part.write_bytes(data.tobytes())  # not imwrite: it takes no name that is not plain text
+        part.replace(path)
 
 
 def widened(box: FaceBox, margin: float) -> FaceBox:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mask_detector.errors import ModelError
+from mask_detector.errors import ModelError, first_line
 from mask_detector.quiet import standard_error_dropped
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ def to_litert(
                     **(builtins | (settings or {})),
                 )
         except Exception as error:  # an operation that LiteRT lacks shows in many ways
-            reason = (str(error).splitlines() or [repr(error)])[0]
             raise ModelError(
-                f"{model.name} can't be converted to LiteRT: {reason[:200]}"
+                f"{model.name} can't be converted to LiteRT: {first_line(error)}"
             ) from error
         return path.read_bytes()

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mask_detector.calibration import softmax
+from mask_detector.calibration import probabilities_of
 from mask_detector.errors import ModelError
 from mask_detector.litert_runtime import open_interpreter
 
@@ -57,7 +57,8 @@ class LiteRtModel:
             self._interpreter.invoke()
             answers[index] = self._interpreter.get_tensor(self._output["index"])[0]
         answers = _dequantized(answers, self._output)
-        return _probabilities(answers) if self._gives_logits else answers
+        # Softmax here, in floats: in eight bits it could say nothing between .996 and 1.
+        return probabilities_of(answers) if self._gives_logits else answers
 
     def _to_input(self, crop: np.ndarray) -> np.ndarray:
         dtype, (step, zero) = self._input["dtype"], self._input["quantization"]
@@ -79,10 +80,3 @@ def _shape(tensor: dict[str, Any]) -> tuple[int | None, ...]:
 def _dequantized(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
     step, zero = tensor["quantization"]
     return (values - np.float32(zero)) * np.float32(step) if step else values
-
-
-def _probabilities(logits: np.ndarray) -> np.ndarray:
-    """Softmax here, in floats: in eight bits it could say nothing between .996 and 1."""
-    if logits.shape[1] == 1:  # of one sigmoid, which the classifier turns into two
-        return softmax(np.pad(logits, ((0, 0), (1, 0))))[:, 1:].astype(np.float32)
-    return softmax(logits).astype(np.float32)

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask_detector.errors import ModelError
+from mask_detector.errors import ModelError, first_line
 from mask_detector.quiet import standard_error_dropped
 
 if TYPE_CHECKING:
@@ -46,6 +46,5 @@ def open_interpreter(network: Path | bytes, name: str, thread_count: int = 0) ->
                     interpreter.resize_tensor_input(tensor["index"], [1, *tensor["shape"][1:]])
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [repr(error)])[0]
-        raise ModelError(f"{name} can't be run by LiteRT: {reason[:200]}") from error
+        raise ModelError(f"{name} can't be run by LiteRT: {first_line(error)}") from error
     return interpreter

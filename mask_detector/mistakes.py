@@ -21,7 +21,7 @@ from mask_detector.heat_drawing import FULL_HEAT, overlay
 from mask_detector.images import cut_out, fit, read_image
 from mask_detector.label_checks import class_bars, doubtful_labels
 from mask_detector.montage import TILE_SIDE, Tile
-from mask_detector.types import FaceBox
+from mask_detector.types import EDGES, FaceBox
 
 
 @dataclass(frozen=True)
@@ -134,14 +134,13 @@ def write_doubtful(doubtful: Sequence[DoubtfulLabel], path: Path) -> None:
     Raises:
         MaskDetectorError: the file can't be written.
     """
-    edges = ("left", "top", "right", "bottom")
     with (
         writing(path),
         path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         table = csv.writer(file)
-        table.writerow(["photo", *edges, "labelled", "looks_like", "probability", "class_mean"])
+        table.writerow(["photo", *EDGES, "labelled", "looks_like", "probability", "class_mean"])
         for label in doubtful:
-            box = [getattr(label.box, edge) if label.box else "" for edge in edges]
+            box = label.box.edges if label.box else ("",) * len(EDGES)
             figures = [f"{label.probability:.6f}", f"{label.bar:.6f}"]
             table.writerow([label.photo, *box, label.true_class, label.looks_like, *figures])

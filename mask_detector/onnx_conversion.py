@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask_detector.errors import ModelError
+from mask_detector.errors import ModelError, first_line
 from mask_detector.onnx_runtime import check_installed
 from mask_detector.quiet import standard_error_dropped
 
@@ -44,6 +44,7 @@ def to_onnx(model: keras.Model, image_size: int) -> bytes:
                 warnings.simplefilter("ignore")  # Keras looks up a name that numpy is to reuse
                 model.export(path, format="onnx", input_signature=signature, verbose=False)
         except Exception as error:  # an operation that ONNX lacks shows in many ways
-            reason = (str(error).splitlines() or [repr(error)])[0]
-            raise ModelError(f"{model.name} can't be converted to ONNX: {reason[:200]}") from error
+            raise ModelError(
+                f"{model.name} can't be converted to ONNX: {first_line(error)}"
+            ) from error
         return path.read_bytes()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mask_detector.calibration import softmax
+from mask_detector.calibration import probabilities_of
 from mask_detector.errors import ModelError
 from mask_detector.litert_runtime import core_count
 from mask_detector.onnx_runtime import open_session
@@ -66,11 +66,7 @@ class OnnxModel:
         starts = range(0, len(crops), self._chunk)
         parts = [self._run(crops[start : start + self._chunk]) for start in starts]
         answers = np.concatenate(parts) if parts else np.empty((0, self.output_shape[-1]))
-        if not self._gives_logits:
-            return answers.astype(np.float32)
-        if answers.shape[1] == 1:  # of one sigmoid, which the classifier turns into two
-            return softmax(np.pad(answers, ((0, 0), (1, 0))))[:, 1:].astype(np.float32)
-        return softmax(answers).astype(np.float32)
+        return probabilities_of(answers) if self._gives_logits else answers.astype(np.float32)
 
     def _run(self, crops: np.ndarray) -> np.ndarray:
         low, high = self._range

@@ -10,7 +10,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask_detector.errors import ModelError
+from mask_detector.errors import ModelError, first_line
 from mask_detector.quiet import standard_error_dropped
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ def open_session(path: Path, thread_count: int) -> InferenceSession:
                 str(path), options, providers=["CPUExecutionProvider"]
             )
     except Exception as error:  # it has a class of its own for each kind of damage
-        reason = (str(error).splitlines() or [repr(error)])[0]
-        raise ModelError(f"{path} can't be run by ONNX Runtime: {reason[:200]}") from error
+        raise ModelError(f"{path} can't be run by ONNX Runtime: {first_line(error)}") from error
 
 
 def metadata_of(path: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mask_detector.types import Face, Frame
-from mask_detector.watch_events import NOT_SURE_VERDICT, WatchEvent, event_time
+from mask_detector.watch_events import NOT_SURE_VERDICT, WatchEvent, event_time, face_event
 
 _ROUNDING_S = 1e-6  # a clock of sums misses a round number by less
 
@@ -108,15 +108,14 @@ class PeopleWatch:
 
 
 def _event(kind: str, time: str | float, source: str, person: _Person) -> WatchEvent:
-    face, box = person.face, person.face.box
+    face = person.face
     shown = person.verdict or face.label  # whose probability is told
-    return WatchEvent(
+    return face_event(
         kind,
         time,
         source,
-        track=face.track_id,
+        face,
         verdict=person.verdict or NOT_SURE_VERDICT,
-        confidence=round(float(face.probabilities[face.class_names.index(shown)]), 4),
-        box=(int(box.left), int(box.top), int(box.right), int(box.bottom)),
-        seconds_seen=round(person.seen_s - person.first_s, 3),
+        confidence=face.probabilities[face.class_names.index(shown)],
+        seconds_seen=person.seen_s - person.first_s,
     )

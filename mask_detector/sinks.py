@@ -7,7 +7,6 @@ Use:
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +18,10 @@ import numpy as np
 from mask_detector.closing import Closing
 from mask_detector.drawing import AnnotatedFrame
 from mask_detector.errors import MaskDetectorError, writing
+from mask_detector.images import write_picture
 from mask_detector.labels import NOT_SURE
 from mask_detector.mosaic import letterbox
+from mask_detector.stills import absolute
 
 if TYPE_CHECKING:
     from mask_detector.watch_events import SourceChange
@@ -171,17 +172,10 @@ class PictureSink(FrameSink):
         """Where the annotated copy of a photo goes."""
         if self._below is None:
             return self._path
-        # abspath, not resolve: `..` goes, links stay under the name they have.
-        target = self._path / Path(os.path.abspath(source)).relative_to(self._below)  # noqa: PTH100
+        target = self._path / absolute(Path(source)).relative_to(self._below)
         if target.suffix.lower() not in PICTURE_SUFFIXES:
             target = target.with_name(target.name + ".png")
         return target
 
     def write(self, annotated: AnnotatedFrame) -> None:
-        target = self.target_of(annotated.frame.source)
-        with writing(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            is_encoded, data = cv2.imencode(target.suffix, annotated.picture)
-            if not is_encoded:
-                raise OSError("OpenCV can't encode it")
-            target.write_bytes(data)  # not imwrite: it takes no name that is not plain text
+        write_picture(annotated.picture, self.target_of(annotated.frame.source))

@@ -7,9 +7,10 @@ for frame in StillSource(photos_in(Path("photos")), "photos"):
 from __future__ import annotations
 
 import logging
+import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -73,6 +74,16 @@ def photos_in(folder: Path) -> list[Path]:
     if not paths:
         raise SourceError(f"folder {folder} holds no files; expected photos")
     return paths
+
+
+def absolute(path: Path) -> Path:
+    """A path from the root: `..` goes, and unlike with `resolve` links keep their names."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def common_folder(photos: Sequence[Path]) -> Path:
+    """The innermost folder that all photos lie below, absolute."""
+    return Path(os.path.commonpath([absolute(path.parent) for path in photos]))
 
 
 def is_photo(path: Path) -> bool:

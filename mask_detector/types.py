@@ -19,6 +19,9 @@ LEAST_FACE_VISIBLE = 0.8  # part of its box inside the picture
 PHOTOS = "photos"  # the stream of frames that have nothing to do with each other
 
 
+EDGES = ("left", "top", "right", "bottom")  # of a box, in this order wherever it is written
+
+
 @dataclass(frozen=True)
 class FaceBox:
     """Where a face is, in pixels of the picture it was found in; right and bottom exclusive."""
@@ -38,6 +41,15 @@ class FaceBox:
     @property
     def height(self) -> int:
         return self.bottom - self.top
+
+    @property
+    def edges(self) -> tuple[int, int, int, int]:
+        """Its `EDGES`."""
+        return self.left, self.top, self.right, self.bottom
+
+    @property
+    def has_area(self) -> bool:
+        return self.width > 0 and self.height > 0
 
     @property
     def centre(self) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from mask_detector.types import Frame
+from mask_detector.types import Face, Frame
 
 NOT_SURE_VERDICT = "not_sure"  # stands where a class name would
 KINDS = ("settled", "changed", "left", "alarm", "lost", "returned")
@@ -43,6 +43,24 @@ class SourceChange:
     is_lost: bool
     utc_s: float  # seconds since 1970
     reason: str  # why it is lost, or for how long it was
+
+
+def face_event(
+    kind: str, frame_time: str | float, source: str, face: Face, **told: Any
+) -> WatchEvent:
+    """An event about somebody, as their newest face shows them.
+
+    Args:
+        kind: one of KINDS.
+        frame_time: see `event_time`.
+        source: where they are.
+        face: with its track.
+        told: verdict, confidence and seconds seen, which may be those of more than this face.
+    """
+    box = tuple(int(edge) for edge in face.box.edges)  # JSON knows no numpy
+    told["confidence"] = round(float(told["confidence"]), 4)
+    told["seconds_seen"] = round(told["seconds_seen"], 3)
+    return WatchEvent(kind, frame_time, source, track=face.track_id, box=box, **told)
 
 
 def event_time(frame: Frame) -> str | float:

@@ -104,7 +104,7 @@ def _faces(pair: _Pair, size: tuple[int, int], names: dict[int, str]) -> tuple[L
             f"{pair.labels} is no YOLO label file ({error}); expected lines of five numbers: "
             f"class, x, y, width and height"
         ) from error
-    return tuple(face for face in faces if face.box.width > 0 and face.box.height > 0)
+    return tuple(face for face in faces if face.box.has_area)
 
 
 def _box(row: list[float], size: tuple[int, int]) -> FaceBox:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mask_detector.commands.shared import fraction, number_pair
+from mask_detector.commands.argument_types import fraction, number_pair
 from mask_detector.config_file import with_config
 from mask_detector.errors import MaskDetectorError
 

@@ -10,7 +10,8 @@ import pytest
 from conftest import ROOT, SHIPPED_MODEL, write_video
 
 from mask_detector.commands import evaluate, image
-from mask_detector.commands.shared import number_formats, open_classifier
+from mask_detector.commands.argument_types import number_formats
+from mask_detector.commands.shared import open_classifier
 from mask_detector.engines import fastest_sibling, sibling_path
 from mask_detector.errors import ModelError
 from mask_detector.file_hash import sha256_of

@@ -6,10 +6,10 @@ import pytest
 from conftest import SHIPPED_MODEL
 from test_pipeline import Counting
 
-from benchmarks.unclear_faces import EDGES, cut_off
+from benchmarks.unclear_faces import cut_off
 from mask_detector.face_boxes import clean_boxes
 from mask_detector.pipeline import Pipeline, TrackingPipeline
-from mask_detector.types import LEAST_FACE_SIDE, LEAST_FACE_VISIBLE, FaceBox, Frame
+from mask_detector.types import EDGES, LEAST_FACE_SIDE, LEAST_FACE_VISIBLE, FaceBox, Frame
 
 IMAGE = np.zeros((240, 320, 3), np.uint8)
 

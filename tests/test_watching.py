@@ -1,6 +1,5 @@
 """The live loop: which frames reach the sinks, in what order, and how it ends."""
 
-import contextlib
 import threading
 import time
 
@@ -8,17 +7,14 @@ import cv2
 import numpy as np
 import pytest
 from conftest import write_video
+from watchers import PICTURE, Watcher, frames_of, judge_none, watch_one
 
 from mask_detector.drawing import draw_faces
-from mask_detector.errors import SourceError
 from mask_detector.profiling import Profile
-from mask_detector.sinks import FrameSink, PictureSink, TallySink, VideoSink
-from mask_detector.sources import LiveOptions, LiveSource, open_source
-from mask_detector.types import Face, FaceBox, Frame
-from mask_detector.watch_events import SourceChange
-from mask_detector.watching import Annotator, Signals, watch
+from mask_detector.sinks import PictureSink, TallySink, VideoSink
+from mask_detector.sources import open_source
+from mask_detector.types import Face, FaceBox
 
-PICTURE = np.full((120, 160, 3), 90, np.uint8)
 FACES = [Face(FaceBox(20, 30, 60, 80, 0.9), (0.1, 0.9), ("with_mask", "without_mask"), 7)]
 COUNT = 60
 
@@ -30,67 +26,6 @@ pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 def clip(tmp_path_factory):
     frames = [np.roll(PICTURE, index, axis=1) + np.uint8(2 * index) for index in range(COUNT)]
     return write_video(tmp_path_factory.mktemp("clip") / "clip.mp4", frames)
-
-
-def frames_of(image, count, is_still=False):
-    return [Frame(image, index, index / 25, "clip", is_still) for index in range(count)]
-
-
-def watch_one(source, judge, sinks, *, with_ids=False, **options):
-    watch([source], Annotator(judge, with_ids=with_ids), sinks, **options)
-
-
-def judge_none(frame):
-    return []
-
-
-class Watcher(FrameSink):
-    """Keeps what it is given; has had enough after `patience` frames."""
-
-    needs_picture = False
-
-    def __init__(self, patience=10**9):
-        self.given, self._patience = [], patience
-
-    def write(self, annotated):
-        self.given.append(annotated)
-        self.wants_stop = len(self.given) >= self._patience
-
-    @property
-    def frames(self):
-        return [annotated.frame for annotated in self.given]
-
-    @property
-    def indices(self):
-        return [frame.index for frame in self.frames]
-
-
-class Webcam:
-    """A camera at the border, through which OpenCV gives a frame every `period_s`."""
-
-    def __init__(self, period_s=0.002, count=10**9):
-        self.read_count, self.release_count = 0, 0
-        self._period_s, self._count = period_s, count
-
-    def get(self, prop):
-        return 30.0 if prop == cv2.CAP_PROP_FPS else -1.0
-
-    def read(self):
-        time.sleep(self._period_s)
-        if self.read_count >= self._count or self.release_count:
-            return False, None
-        self.read_count += 1
-        return True, PICTURE
-
-    def release(self):
-        self.release_count += 1
-
-
-@contextlib.contextmanager
-def camera_7(webcam, **options):
-    with LiveSource("7", lambda: webcam, LiveOptions(retries=0, **options)) as source:
-        source.start()
-        yield source
 
 
 def test_every_sink_gets_every_frame_with_its_faces():
@@ -117,29 +52,6 @@ def test_a_file_is_watched_frame_by_frame_however_slow(who_is_slow, clip):
     with open_source(str(clip)) as source:
         watch_one(source, judge, [sink])
     assert sink.indices == list(range(COUNT))
-
-
-@pytest.mark.parametrize("who_is_slow", ["judge", "sink"])
-def test_a_live_source_is_watched_as_it_is_now(who_is_slow):
-    webcam, tally, late_by = Webcam(), TallySink(), []
-
-    class Slow(Watcher):
-        def write(self, annotated):
-            super().write(annotated)
-            time.sleep(0.03 if who_is_slow == "sink" else 0)
-
-    def judge(frame):
-        late_by.append(webcam.read_count - 1 - frame.index)
-        time.sleep(0.03 if who_is_slow == "judge" else 0)
-        return []
-
-    sink = Slow(patience=15)
-    with camera_7(webcam) as source:
-        watch_one(source, judge, [tally, sink])
-    assert np.median(late_by) <= 2  # judged as soon as they come; 15 apart, were they queued
-    assert np.diff(sink.indices).min() >= 1 and np.median(np.diff(sink.indices)) > 2
-    assert tally.dropped_count == sink.indices[-1] + 1 - len(sink.indices)
-    assert webcam.release_count == 1
 
 
 def test_the_loop_ends_when_one_sink_has_had_enough():
@@ -179,104 +91,6 @@ def test_windows_are_served_by_the_thread_that_opened_them():
     )
     assert threads["sink"] == {threading.get_ident()} and len(threads["judge"]) == 1
     assert not threads["judge"] & threads["sink"]
-
-
-def test_what_a_camera_says_when_it_is_lost_comes_after_its_last_frame():
-    sink, webcam = Watcher(), Webcam(period_s=0.01, count=5)
-    with (
-        pytest.raises(SourceError, match="gave no more frames after 5"),
-        camera_7(webcam, timeout_s=0.2) as source,
-    ):
-        watch_one(source, judge_none, [sink])
-    assert sink.indices[-1] == 4 and webcam.release_count == 1
-
-
-@pytest.mark.parametrize("where", ["judge", "sink"])
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_what_goes_wrong_ends_the_watch(where, error):
-    class Sink(Watcher):
-        def write(self, annotated):
-            if where == "sink":
-                raise error
-
-    def judge(frame):
-        if where == "judge":
-            raise error
-        return []
-
-    webcam = Webcam()
-    with pytest.raises(error), camera_7(webcam) as source:
-        watch_one(source, judge, [Sink()])
-    assert webcam.release_count == 1
-
-
-def test_a_camera_that_hangs_keeps_nobody_from_ending():
-    """Its read never comes back; its thread is left to itself, and nobody waits for it."""
-    is_over = threading.Event()
-
-    class Dead(Webcam):
-        def read(self):
-            if self.read_count:
-                is_over.wait()
-            return super().read()
-
-    webcam = Dead()
-    started = time.monotonic()
-    with camera_7(webcam) as source:
-        watch_one(source, judge_none, [Watcher(patience=1)])
-    assert webcam.release_count == 0 and time.monotonic() - started < 10
-    is_over.set()  # OpenCV would have crashed, were it released meanwhile
-
-
-def test_several_sources_are_watched_together():
-    """A live one and two films; one film fails, and is told once the others are at their end."""
-
-    def broken_film():
-        yield from frames_of(PICTURE, 3)
-        raise SourceError("film is damaged")
-
-    webcam, sink, last = Webcam(), Watcher(), []
-
-    def stop_soon(frame):
-        last.append(frame.source)
-        if last.count("7") == 20:
-            source.close()
-        return []
-
-    with pytest.raises(SourceError, match="film is damaged"), camera_7(webcam) as source:
-        watch([source, frames_of(PICTURE, 40), broken_film()], Annotator(stop_soon), [sink])
-    assert len(sink.given) == last.count("7") + 40 + 3 and last.count("7") >= 20
-
-
-def test_a_watch_is_stopped_from_outside_also_while_no_frame_comes():
-    signals, sink = Signals(), Watcher()
-    gate = threading.Event()
-
-    def frames():
-        yield from frames_of(PICTURE, 3)
-        gate.wait(10)
-
-    timer = threading.Timer(0.3, signals.stop.set)
-    timer.start()
-    started = time.monotonic()
-    threading.Timer(1.0, gate.set).start()
-    watch([frames()], Annotator(judge_none), [sink], signals=signals)
-    assert len(sink.given) == 3 and time.monotonic() - started < 5
-
-
-def test_sinks_hear_of_lost_sources_in_the_thread_that_writes():
-    signals, heard = Signals(), []
-
-    class Listener(Watcher):
-        def source_changed(self, change):
-            heard.append((change.source, change.is_lost, threading.get_ident()))
-
-    def frames():
-        yield from frames_of(PICTURE, 2)
-        signals.changes.put(SourceChange("clip", True, 1.0, "cable"))
-
-    watch([frames()], Annotator(judge_none), [Listener()], signals=signals)
-    assert heard == [("clip", True, threading.get_ident())]
 
 
 def test_a_sink_may_hold_a_frame_while_others_do_what_is_due():

@@ -6,17 +6,13 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask_detector.commands import video
-from mask_detector.commands.shared import (
-    LIVE_SSD_SIZE,
-    add_face_argument,
-    detect_size,
-    list_of,
-    open_pipeline,
-)
+from mask_detector.commands.argument_types import detect_size, list_of, whole_number
+from mask_detector.commands.shared import LIVE_SSD_SIZE, add_face_argument, open_pipeline
 from mask_detector.errors import MaskDetectorError, writing
 
 if TYPE_CHECKING:
@@ -51,19 +47,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sizes", type=list_of(_size), default="640x480,1280x720", help="of the frames"
     )
     parser.add_argument(
-        "--faces", type=list_of(_whole(_MOST_FACES)), default="1,2,5,10", help="in each frame"
+        "--faces",
+        type=list_of(_up_to(_MOST_FACES)),
+        default="1,2,5,10",
+        help="in each frame",
     )
     parser.add_argument(
-        "--rounds", type=_whole(1000), default=5, help="turns of each side, for each size and faces"
+        "--rounds",
+        type=_up_to(1000),
+        default=5,
+        help="turns of each side, for each size and faces",
     )
     parser.add_argument(
         "--frames",
-        type=_whole(100_000),
+        type=_up_to(100_000),
         default=30,
         help="of the classic loop in a round; ours, which is soon through, goes over them 5 times",
     )
     parser.add_argument(
-        "--starts", type=_whole(100), default=3, help="how often each side's start is measured"
+        "--starts",
+        type=_up_to(100),
+        default=3,
+        help="how often each side's start is measured",
     )
     parser.add_argument(
         "--detect-size",
@@ -150,6 +155,11 @@ def _open_side(start: Start) -> Side:
     return OurSide(video.judge_of(args, open_pipeline(args, Profile())))
 
 
+def _up_to(most: int) -> Callable[[str], int]:
+    """Make an argparse type: a whole number from 1 to `most`."""
+    return partial(whole_number, most=most)
+
+
 def _plan(args: argparse.Namespace) -> Plan:
     from mask_detector.benchmark import Plan
     from mask_detector.benchmark_frames import Case
@@ -188,14 +198,3 @@ def _size(text: str) -> tuple[int, int]:
             f"{text!r}: expected WIDTHxHEIGHT, each from {_LEAST_SIDE} to {_MOST_SIDE}"
         )
     return int(width), int(height)
-
-
-def _whole(most: int) -> Callable[[str], int]:
-    """Make an argparse type: a whole number from 1 to `most`."""
-
-    def value(text: str) -> int:
-        if not text.isdecimal() or not 1 <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1 to {most}")
-        return int(text)
-
-    return value

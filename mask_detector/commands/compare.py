@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask_detector.architectures import ARCHITECTURES
-from mask_detector.commands.shared import add_face_argument, list_of, positive
+from mask_detector.commands.argument_types import list_of, positive, some_of
+from mask_detector.commands.shared import add_face_argument
 from mask_detector.commands.train import add_dataset_arguments, add_knobs, gather_data
 from mask_detector.errors import MaskDetectorError, writing
 from mask_detector.training_options import TrainingOptions
@@ -29,22 +30,12 @@ _SET_FOR_EACH = ("architecture", "width_multiplier", "backbone_weights", "epochs
 logger = logging.getLogger(__name__)
 
 
-def architecture_names(text: str) -> list[str]:
-    """An argparse type: names of networks, `vgg_small,cnn`, or all."""
-    names = [name.strip() for name in text.split(",")] if text != "all" else list(ARCHITECTURES)
-    if unknown := [name for name in names if name not in ARCHITECTURES]:
-        raise argparse.ArgumentTypeError(
-            f"{', '.join(unknown)!r}: expected some of {', '.join(ARCHITECTURES)}, or all"
-        )
-    return list(dict.fromkeys(names))
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dataset_arguments(parser)
     parser.add_argument(
         "-a",
         "--architectures",
-        type=architecture_names,
+        type=some_of(ARCHITECTURES, tuple(ARCHITECTURES)),
         default="mobilenet_v2,vgg_small,cnn",
         metavar="A,B,...",
         help=f"the networks: {', '.join(ARCHITECTURES)}, or all",

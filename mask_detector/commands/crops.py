@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask_detector.commands.shared import fraction, whole_number
+from mask_detector.commands.argument_types import fraction, whole_number
 from mask_detector.errors import MaskDetectorError
 from mask_detector.types import DEFAULT_CROP_MARGIN, LEAST_FACE_SIDE
 

@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mask_detector.commands.argument_types import fraction, list_of
 from mask_detector.commands.evaluating import evaluate_dataset
 from mask_detector.commands.evaluating_chain import evaluate_boxes
-from mask_detector.commands.shared import add_judging_arguments, fraction, list_of
+from mask_detector.commands.shared import add_judging_arguments, add_part_arguments
 from mask_detector.errors import MaskDetectorError, writing
 
 HELP = "measure the classifier alone, or with the detector on photos with annotated faces"
@@ -60,15 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --boxes: the detector's boxes as they come, not brought to those people draw; "
         "the SSD sees the picture stretched to a square, as in tutorials",
     )
-    parser.add_argument(
-        "--part",
-        choices=("all", "train", "val", "test"),
-        default="all",
-        help="which photos: all, or a part of the split that the training makes",
-    )
-    parser.add_argument(
-        "--split-seed", type=int, default=42, help="the training's --split-seed, for --part"
-    )
+    add_part_arguments(parser)
     parser.add_argument(
         "--json",
         type=Path,

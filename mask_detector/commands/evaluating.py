@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,21 +23,21 @@ def evaluate_dataset(args: argparse.Namespace) -> dict[str, Any]:
 
     With one margin, as always with whole pictures, its summary stands at the top.
     """
-    from mask_detector.audit import SMALLEST_SIDE, audit_dataset, split_photos
+    from mask_detector.audit import SMALLEST_SIDE, audit_dataset
     from mask_detector.calibration import NOT_SURE_THRESHOLD
-    from mask_detector.crop_evaluation import evaluate_crops, judge_crops, list_crops
+    from mask_detector.crop_evaluation import (
+        evaluate_crops,
+        judge_crops,
+        list_crops,
+        photos_of_part,
+    )
     from mask_detector.crop_report import crop_text
     from mask_detector.evaluation_summary import summary_of
-    from mask_detector.labels import model_class_of
 
     classifier = open_classifier(args)
     audit = audit_dataset(args.dataset)
     card = classifier.card
-    photos = audit.photos
-    if args.part != "all":
-        known = [n for n in audit.class_names if model_class_of(n, card.class_names) is not None]
-        splits = split_photos(replace(audit, class_names=tuple(known)), args.split_seed)
-        photos = splits[args.part]
+    photos = photos_of_part(audit, args.part, args.split_seed, card.class_names)
     smallest = SMALLEST_SIDE if args.smallest_face is None else args.smallest_face
     crops = list_crops(audit, photos, card.class_names, smallest)
     if not crops.is_marked and (args.margin or args.smallest_face):

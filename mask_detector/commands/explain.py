@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mask_detector.commands.argument_types import fraction
 from mask_detector.commands.image import photo_paths
 from mask_detector.commands.looking import add_heat_arguments, open_explainer
-from mask_detector.commands.shared import (
-    WHOLE_PICTURES,
-    add_judging_arguments,
-    fraction,
-    open_face_detector,
-)
+from mask_detector.commands.shared import WHOLE_PICTURES, add_judging_arguments, open_face_detector
 from mask_detector.errors import MaskDetectorError
 
 if TYPE_CHECKING:
@@ -65,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from mask_detector.activation_maps import hottest_region
     from mask_detector.heat_drawing import draw_explanation
-    from mask_detector.stills import StillSource
+    from mask_detector.stills import StillSource, common_folder
 
     paths = photo_paths(args.photos)
     explainer = open_explainer(args)
@@ -75,8 +70,7 @@ def run(args: argparse.Namespace) -> int:
             f"--class {args.class_name}: the model knows {', '.join(card.class_names)}"
         )
     detector = open_face_detector(args, args.confidence, args.detect_size)
-    folders = [os.path.abspath(path.parent) for path in paths]  # noqa: PTH100 (keeps links)
-    below = Path(os.path.commonpath(folders))
+    below = common_folder(paths)
     for frame in StillSource(paths, ", ".join(str(path) for path in args.photos)):
         found = []
         boxes = detector.detect(frame.image)
@@ -127,7 +121,9 @@ def _moved(region: FaceBox | None, shown: FaceBox) -> FaceBox | None:
 
 def _picture_path(args: argparse.Namespace, frame: Frame, below: Path, number: int) -> Path:
     """Below the output as the photo lies below what all photos share; suffixes keep names apart."""
-    inside = Path(os.path.abspath(frame.source)).relative_to(below)  # noqa: PTH100 (keeps links)
+    from mask_detector.stills import absolute
+
+    inside = absolute(Path(frame.source)).relative_to(below)
     end = "" if args.detector == WHOLE_PICTURES else f"_face{number}"
     return args.output / inside.with_name(f"{inside.name}{end}_heat.png")
 
@@ -145,7 +141,7 @@ def _record(
     """What `--json` says of a face."""
     rows, columns = explanation.heat.shape
     return {
-        "box": _edges(box),
+        "box": box.edges,
         "class": explanation.class_name,
         "probability": round(explanation.probability, 4),
         "probabilities": {
@@ -158,13 +154,9 @@ def _record(
             "loss": round(explanation.loss, 3),
             "hottest": round(float(explanation.heat.max()), 3),
         },
-        "region": region and _edges(region),
+        "region": region and region.edges,
         "picture": str(path),
     }
-
-
-def _edges(box: FaceBox) -> list[int]:
-    return [box.left, box.top, box.right, box.bottom]
 
 
 def _report(args: argparse.Namespace, frame: Frame, found: list[dict[str, Any]]) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask_detector.commands.shared import number_formats
+from mask_detector.commands.argument_types import number_formats
 from mask_detector.engines import sibling_path
 from mask_detector.errors import MaskDetectorError, ModelError
 from mask_detector.onnx_runtime import EXPORTING, check_installed

@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask_detector.commands.shared import DEFAULT_CONFIDENCES, open_face_detector, positive
+from mask_detector.commands.argument_types import positive
+from mask_detector.commands.shared import DEFAULT_CONFIDENCES, open_face_detector
 from mask_detector.errors import MaskDetectorError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from mask_detector.alarm_rules import AlarmRules
+    from mask_detector.face_detectors import FaceDetector
     from mask_detector.sinks import FrameSink
     from mask_detector.sources import FrameSource
     from mask_detector.types import FaceBox
@@ -137,18 +139,22 @@ def open_guard(
     if listeners or sender or keeper:
         from mask_detector.guard import GuardSink
 
-        find_all = None if args.no_blur else functools.partial(_find_all, args)
+        find_all = None if args.no_blur else _finder_of_all(args)
         rules = _alarm_rules(args, class_names)
         guard = GuardSink(listeners, rules, sender, keeper, find_all)
         sinks.insert(0, stack.enter_context(guard))
     return sinks
 
 
-def _find_all(args: argparse.Namespace, image: np.ndarray) -> list[FaceBox]:
+def _finder_of_all(args: argparse.Namespace) -> Callable[[np.ndarray], list[FaceBox]]:
     """Seek faces in four times the pixels and at half the score: some are none, and blurred."""
     size = args.detect_size or (args.ssd_size if args.detector.startswith("ssd") else 640)
-    detector = open_face_detector(args, DEFAULT_CONFIDENCES[args.detector] / 2, 2 * size)
-    return detector.detect(image)
+
+    @functools.cache
+    def detector() -> FaceDetector:  # there may never be a breach to open it for
+        return open_face_detector(args, DEFAULT_CONFIDENCES[args.detector] / 2, 2 * size)
+
+    return lambda image: detector().detect(image)
 
 
 def _open_health(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +63,7 @@ def photo_record(frame: Frame, faces: list[Face]) -> dict[str, Any]:
         "height": height,
         "faces": [
             {
-                "box": [face.box.left, face.box.top, face.box.right, face.box.bottom],
+                "box": face.box.edges,
                 "detector_score": round(face.box.score, 4),
                 "label": face.label,
                 "confidence": round(face.confidence, 4),
@@ -107,12 +106,11 @@ def photo_paths(given: list[Path]) -> list[Path]:
 
 def _output_sinks(folder: Path | None, paths: list[Path]) -> list[FrameSink]:
     from mask_detector.sinks import PictureSink
+    from mask_detector.stills import common_folder
 
     if folder is None:
         return []
-    folders = [os.path.abspath(path.parent) for path in paths]  # noqa: PTH100 (keeps links)
-    below = Path(os.path.commonpath(folders))
-    sink = PictureSink(folder, below)
+    sink = PictureSink(folder, common_folder(paths))
     originals = {path.resolve() for path in paths}
     for path in paths:
         if sink.target_of(str(path)).resolve() in originals:

@@ -6,7 +6,8 @@ import argparse
 import logging
 from typing import TYPE_CHECKING
 
-from mask_detector.commands.shared import class_names_of, positive
+from mask_detector.commands.argument_types import positive
+from mask_detector.commands.shared import class_names_of
 
 if TYPE_CHECKING:
     from mask_detector.explanation import Explainer

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mask_detector.commands.argument_types import fraction, whole_number
 from mask_detector.commands.looking import add_heat_arguments, open_explainer
-from mask_detector.commands.shared import add_model_arguments, fraction, whole_number
+from mask_detector.commands.shared import add_model_arguments, add_part_arguments
 from mask_detector.errors import MaskDetectorError, writing
 
 if TYPE_CHECKING:
@@ -34,15 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how far a crop reaches beyond its box, as a part of the box per side "
         "(default: what the model was trained with)",
     )
-    parser.add_argument(
-        "--part",
-        choices=("all", "train", "val", "test"),
-        default="all",
-        help="which photos: all, or a part of the split that the training makes; labels of photos "
-        "that the model was trained on look right to it even where they are wrong",
-    )
-    parser.add_argument(
-        "--split-seed", type=int, default=42, help="the training's --split-seed, for --part"
+    add_part_arguments(
+        parser,
+        "; labels of photos that the model was trained on look right to it even where they are "
+        "wrong",
     )
     parser.add_argument(
         "--count",
@@ -64,8 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mask_detector.audit import audit_dataset, split_photos
-    from mask_detector.crop_evaluation import judge_crops, list_crops
+    from mask_detector.audit import audit_dataset
+    from mask_detector.crop_evaluation import judge_crops, list_crops, photos_of_part
     from mask_detector.mask_classifiers import KerasClassifier
     from mask_detector.mistakes import find_mistakes
 
@@ -74,8 +70,9 @@ def run(args: argparse.Namespace) -> int:
     explainer = open_explainer(args)
     network = explainer.network
     audit = audit_dataset(args.dataset)
-    parts = {"all": audit.photos} if args.part == "all" else split_photos(audit, args.split_seed)
-    crops = list_crops(audit, parts[args.part], network.card.class_names)
+    class_names = network.card.class_names
+    photos = photos_of_part(audit, args.part, args.split_seed, class_names)
+    crops = list_crops(audit, photos, class_names)
     if args.margin is not None and not crops.is_marked:
         raise MaskDetectorError(
             f"--margin is for marked faces, which {args.dataset} has none of: its photos are "

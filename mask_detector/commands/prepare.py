@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask_detector.commands.shared import add_face_argument, detect_size
+from mask_detector.commands.argument_types import detect_size
+from mask_detector.commands.shared import add_face_argument
 from mask_detector.errors import MaskDetectorError
 
 if TYPE_CHECKING:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mask_detector.engines import ENGINES, EXPORT_FORMATS, NUMBER_FORMATS, fastest_sibling
+from mask_detector.commands.argument_types import detect_size, fraction, list_of, number_pair
+from mask_detector.engines import ENGINES, fastest_sibling
 from mask_detector.errors import MaskDetectorError
 from mask_detector.types import LEAST_FACE_SIDE
 
@@ -25,76 +24,20 @@ DEFAULT_CONFIDENCES = {
 }  # fmt: skip
 WHOLE_PICTURES = "none"  # the detector that takes each picture as it is
 DETECTOR_NAMES = tuple(DEFAULT_CONFIDENCES)
-SMALLEST_DETECT_SIZE = 64
 LIVE_SSD_SIZE, PHOTO_SSD_SIZE = 300, 400  # `--detect-size 0`: a camera does not wait, a photo does
 
 
-def fraction(text: str) -> float:
-    """An argparse type: a number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value <= 1.0:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 0 to 1")
-    return value
-
-
-def positive(text: str) -> float:
-    """An argparse type: a finite number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0")
-    return value
-
-
-def whole_number(text: str) -> int:
-    """An argparse type: a whole number from 1."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
-    return int(text)
-
-
-def number_pair(text: str) -> tuple[float, float]:
-    """An argparse type: two numbers, `-1,1`."""
-    try:
-        low, high = (float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected two numbers, as in -1,1") from None
-    return low, high
-
-
-def detect_size(text: str) -> int:
-    """An argparse type: how many pixels a face detector sees; 0 leaves it to the detector."""
-    if not text.isdecimal() or 0 < int(text) < SMALLEST_DETECT_SIZE:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: expected a number of pixels from {SMALLEST_DETECT_SIZE}, or 0"
-        )
-    return int(text)
-
-
-def list_of(value_type: Callable[[str], Any]) -> Callable[[str], list[Any]]:
-    """Make an argparse type of several values out of that of one: `0.2,0.4`."""
-
-    def values(text: str) -> list[Any]:
-        return [value_type(part.strip()) for part in text.split(",")]
-
-    return values
-
-
-def number_formats(text: str) -> list[str]:
-    """An argparse type: formats of exports, `int8,onnx`; all that LiteRT runs, or none."""
-    if text in ("all", "none"):
-        return list(NUMBER_FORMATS) if text == "all" else []
-    names = [name.strip() for name in text.split(",")]
-    if unknown := [name for name in names if name not in EXPORT_FORMATS]:
-        raise argparse.ArgumentTypeError(
-            f"{', '.join(unknown)!r}: expected some of {', '.join(EXPORT_FORMATS)}, or all"
-        )
-    return list(dict.fromkeys(names))
+def add_part_arguments(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """Add `--part` and `--split-seed`: which photos of a data set; `more` ends the help."""
+    parser.add_argument(
+        "--part",
+        choices=("all", "train", "val", "test"),
+        default="all",
+        help="which photos: all, or a part of the split that the training makes" + more,
+    )
+    parser.add_argument(
+        "--split-seed", type=int, default=42, help="the training's --split-seed, for --part"
+    )
 
 
 def add_face_argument(

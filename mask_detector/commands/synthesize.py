@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mask_detector.commands.shared import add_face_argument, fraction
+from mask_detector.commands.argument_types import fraction, some_of
+from mask_detector.commands.shared import add_face_argument
 from mask_detector.errors import MaskDetectorError
 from mask_detector.labels import Meaning, meaning_of
 
@@ -13,16 +14,6 @@ HELP = "draw masks on photos of bare faces: more pictures to train with, never t
 
 STYLES = ("surgical", "cloth", "ffp2", "duckbill", "patterned")  # drawn_masks.STYLES; see shared.py
 _NEW_FOLDERS = {Meaning.COMPLIANT: "with_mask", Meaning.WRONG: "mask_worn_wrongly"}
-
-
-def styles(text: str) -> tuple[str, ...]:
-    """An argparse type: `surgical,ffp2`."""
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
-    if unknown := [name for name in names if name not in STYLES]:
-        raise argparse.ArgumentTypeError(
-            f"{', '.join(unknown)!r}: expected some of {', '.join(STYLES)}"
-        )
-    return names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--styles",
-        type=styles,
+        type=some_of(STYLES),
         default=",".join(STYLES),
         metavar="A,B,...",
         help="forms of masks, one by lot for each photo",
@@ -82,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     }
     photos = photos_in(args.photos)
     finder = open_head_finder(face_folder(args.face))
-    options = DrawOptions(args.styles, args.under_nose, args.seed)
+    options = DrawOptions(tuple(args.styles), args.under_nose, args.seed)
     result = draw_on_folder(photos, folder_of, finder, options)
     for look, count in sorted(result.written.items()):
         print(f"{look}: {count}")

@@ -10,7 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask_detector.commands.shared import add_face_argument, number_formats
+from mask_detector.commands.argument_types import number_formats
+from mask_detector.commands.shared import add_face_argument
 from mask_detector.errors import ModelError, writing
 from mask_detector.onnx_runtime import EXPORTING, check_installed
 from mask_detector.training_options import TrainingOptions
@@ -225,22 +226,15 @@ def _report_and_save(
 
 
 def _export(args: argparse.Namespace, data: TrainingData, model: keras.Model) -> None:
-    """Write the LiteRT files; what can't be had is a warning, for the model itself is there."""
-    from mask_detector.engines import sibling_path
-    from mask_detector.export import draw_shown_and_judged, export_variants, variants_text
+    from mask_detector.export import export_beside, variants_text
 
-    outputs = {name: sibling_path(args.model, name) for name in args.export}
-    shown, judged = draw_shown_and_judged(data.splits, _JUDGED_COUNT, args.split_seed)
-    try:
-        variants = export_variants(model, args.model, outputs, shown, judged)
-    except ModelError as error:
-        logger.warning("warning: no LiteRT file: %s", error)
-        return
-    print(f"\n{variants_text(args.model, variants)}")
+    variants = export_beside(
+        model, args.model, args.export, data.splits, _JUDGED_COUNT, args.split_seed
+    )
+    if variants:
+        print(f"\n{variants_text(args.model, variants)}")
     for variant in variants:
-        if variant.problem:
-            logger.warning("warning: %s is not written: it %s", variant.path, variant.problem)
-        else:
+        if not variant.problem:
             print(f"saved {variant.number_format + ':':17} {variant.path}")
 
 

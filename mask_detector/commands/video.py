@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mask_detector.commands.argument_types import positive
 from mask_detector.commands.guarding import add_guard_arguments, open_guard
 from mask_detector.commands.outputs import output_paths, output_sinks, streams_of
 from mask_detector.commands.shared import (
@@ -19,7 +20,6 @@ from mask_detector.commands.shared import (
     add_judging_arguments,
     check_blurring,
     open_pipeline,
-    positive,
 )
 from mask_detector.errors import MaskDetectorError
 
