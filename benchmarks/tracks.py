@@ -112,9 +112,7 @@ def main() -> None:
         card, options = pipeline.classifier.card, TrackingOptions(every=args.every)
         print(HEADER)
         for path in sorted(args.videos.iterdir()):
-            tracker = FaceTracker(
-                card.class_names, pipeline.least_confidence, start_score=0.0, options=options
-            )
+            tracker = FaceTracker(card.class_names, pipeline.least_confidence, options)
             print(row(path.stem, follow(path, pipeline, tracker, args.frames)), flush=True)
     except MaskDetectorError as error:
         sys.exit(str(error))

@@ -147,5 +147,5 @@ class TrackingPipeline:
         if source not in self._trackers:
             names = self.pipeline.classifier.card.class_names
             least = self.pipeline.least_confidence
-            self._trackers[source] = FaceTracker(names, least, 0.0, self._options)
+            self._trackers[source] = FaceTracker(names, least, self._options)
         return self._trackers[source]

@@ -7,10 +7,11 @@
             track.observe(probabilities)  # of the face in track.box
     faces = [track.face() for track in tracks]
 
-Boxes are matched as in Zhang et al., ByteTrack: Multi-object tracking by associating every
-detection box, ECCV 2022, https://arxiv.org/abs/2110.06864: first the sure boxes to all tracks, then
-the unsure ones to the tracks that are left. The package `trackers` does that too, but its import
-takes 0.7 s and 75 MB, where the first verdict shall be there in 0.2 s.
+A box continues the track whose expected place it overlaps most, as in Bewley et al., Simple online
+and realtime tracking, ICIP 2016, https://arxiv.org/abs/1602.00763. ByteTrack's second round, in
+which boxes that score too little to begin a track may continue one, joined hardly any track in a
+clip of crowds, and verdicts changed more often. The package `trackers` does all that too, but its
+import takes 0.7 s and 75 MB, where the first verdict shall be there in 0.2 s.
 """
 
 from __future__ import annotations
@@ -44,8 +45,7 @@ class TrackingOptions:
     newest_weight: float = 0.45  # of the newest probabilities in the smoothed ones, 0-1
     overturn: float = 0.7  # smoothed probability from which a verdict replaces another
     doubt_s: float = 0.5  # a verdict is given up after so long below the least confidence
-    least_overlap: float = 0.2  # IoU from which a sure box may continue a track
-    least_unsure_overlap: float = 0.4  # IoU from which an unsure one may
+    least_overlap: float = 0.2  # IoU from which a box may continue a track
     reach: float = 0.3  # boxes are compared with this fraction more on each side
     lost_s: float = 1.0  # a face that is not seen for longer is a new one when it comes back
 
@@ -142,7 +142,6 @@ class FaceTracker:
     Args:
         class_names: of the probabilities that tracks will observe.
         least_confidence: below it a verdict is "not sure" (`ModelCard.thresholds`).
-        start_score: boxes that score less only continue a track.
         options: its knobs.
     """
 
@@ -150,12 +149,10 @@ class FaceTracker:
         self,
         class_names: tuple[str, ...],
         least_confidence: float = 0.0,
-        start_score: float = 0.3,
         options: TrackingOptions | None = None,
     ) -> None:
         self.class_names, self.least_confidence = class_names, least_confidence
         self.options = options or TrackingOptions()
-        self._start_score = start_score
         self._last_id = 0
         self.reset()
 
@@ -179,11 +176,7 @@ class FaceTracker:
         self._advance(time_s)
         options = self.options
         self._tracks = [t for t in self._tracks if self.now_s - t.seen_s <= options.lost_s]
-        sure = [box for box in boxes if box.score >= self._start_score]
-        unsure = [box for box in boxes if box.score < self._start_score]
-        free, new = self._follow(self._tracks, sure, options.least_overlap)
-        self._follow(free, unsure, options.least_unsure_overlap)
-        for box in new:
+        for box in self._follow(boxes):
             self._last_id += 1
             self._tracks.append(Track(self._last_id, box, self))
         seen = [track for track in self._tracks if track.seen_s == self.now_s]
@@ -196,33 +189,28 @@ class FaceTracker:
         self.now_s += step_s
         self.turns += min(1.0, max(1 / self.options.every, step_s / self.options.every_s))
 
-    def _follow(
-        self, tracks: list[Track], boxes: list[FaceBox], least_overlap: float
-    ) -> tuple[list[Track], list[FaceBox]]:
-        """Let tracks follow the boxes they overlap most; what is left of both is returned.
+    def _follow(self, boxes: list[FaceBox]) -> list[FaceBox]:
+        """Let tracks follow the boxes they overlap most; what boxes are left is returned.
 
         The best pair first, not the best sum over all pairs: both gave the same pairs in every
         frame of four clips, and scipy's `linear_sum_assignment` takes 0.5 s and 50 MB to import.
         """
-        if not tracks or not boxes:
-            return tracks, boxes
-        expected = np.array([track.expected_box(self.now_s) for track in tracks])
+        if not self._tracks or not boxes:
+            return boxes
+        expected = np.array([track.expected_box(self.now_s) for track in self._tracks])
         sides = expected, edges_of(boxes)
         overlaps = iou_of(*(_widened(some, self.options.reach) for some in sides))
-        rows, columns = np.nonzero(overlaps >= least_overlap)
+        rows, columns = np.nonzero(overlaps >= self.options.least_overlap)
         best_first = np.argsort(-overlaps[rows, columns], kind="stable")
-        box_of: dict[int, int] = {}
+        followed: set[int] = set()
         taken: set[int] = set()
         for pair in best_first:
             row, column = int(rows[pair]), int(columns[pair])
-            if row not in box_of and column not in taken:
-                box_of[row] = column
+            if row not in followed and column not in taken:
+                followed.add(row)
                 taken.add(column)
-                tracks[row].follow(boxes[column])
-        return (
-            [track for row, track in enumerate(tracks) if row not in box_of],
-            [box for column, box in enumerate(boxes) if column not in taken],
-        )
+                self._tracks[row].follow(boxes[column])
+        return [box for column, box in enumerate(boxes) if column not in taken]
 
 
 def _widened(boxes: np.ndarray, reach: float) -> np.ndarray:
