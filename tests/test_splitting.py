@@ -135,7 +135,19 @@ def test_a_huge_group_trains(giant, seed):
 @pytest.mark.parametrize("seed", range(10))
 def test_what_a_huge_group_leaves_is_shared_by_val_and_test(seed):
     splits = split(of_sizes(a=[900] + [1] * 100, b=[1] * 1000), seed)
-    assert min(counts(splits)[name][0] for name in ("val", "test")) >= 30
+    assert [counts(splits)[name][0] for name in ("train", "val", "test")] == [950, 25, 25]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_rarely_photographed_trains_too(seed):
+    sound = [67, 61, 57, 52, 51, 50, 50, 48, 38, 29, 7, 7, 6, 6, 5, 5, 1]
+    splits = split(of_sizes(a=sound, b=[5] * 100), seed)
+    sizes_of = {
+        name: list(Counter(s.group for s in part if s.label == 0).values())
+        for name, part in splits.items()
+    }
+    assert sum(size <= 7 for size in sizes_of["train"]) >= 3  # of seven, half may be dealt out
+    assert max(sizes_of["val"]) > 7 and max(sizes_of["test"]) > 7
 
 
 @pytest.mark.parametrize("seed", range(10))
