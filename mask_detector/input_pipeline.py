@@ -26,7 +26,7 @@ _GENTLE = 0.3  # of shift, cut, and change of light, where what matters may be s
 _FAR_SIDES = (20, 96)  # shorter side of a face as seen from afar, pixels
 _GAMMAS = (-0.8, 1.5)  # powers of 2; above 0 is darker
 _JPEG_QUALITIES = (25, 90)
-_DEGREES = 20  # most that a view is turned, either way
+_DEGREES, _ALL_DEGREES = 20, 180  # most that a view is turned, either way
 _BRIGHTNESS = 0.25 * 255  # most that is added to or taken from every value
 _CONTRASTS = (1.0, 1.3)
 _GREYNESS = (-0.6, 0.6)  # 1 would be grey, below 0 the colours are stronger
@@ -44,7 +44,8 @@ class PictureBatches:
         labels: `(n,)` of the pictures.
         dataset: of batches, pictures and labels; each pass over it is an epoch.
         augmentation: what a seed does to pictures: `camera` (far, dark, blurred or compressed at
-            times, moved, turned, relit), `gentle` (moved, turned and relit a little) or `none`.
+            times, moved, turned, relit), `gentle` (moved, turned and relit a little), `any-way-up`
+            (as gentle, but turned by any angle) or `none`.
     """
 
     def __init__(
@@ -102,7 +103,9 @@ class PictureBatches:
         view = _random_crop(image, sample.box, random, strength)
         if self.augmentation == "camera":
             view = _as_a_camera_might(view, random)
-        return _in_other_light(_turned(fit(view, self._image_size), random), random, strength)
+        degrees = _ALL_DEGREES if self.augmentation == "any-way-up" else _DEGREES
+        view = _turned(fit(view, self._image_size), random, degrees)
+        return _in_other_light(view, random, strength)
 
 
 def ordered_indices(count: int, seed: int | None, epoch: tf.Variable) -> tf.data.Dataset:
@@ -173,11 +176,11 @@ def compressed(image: np.ndarray, quality: int) -> np.ndarray:
     return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-def _turned(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Mirror half of the pictures, and turn all of them a little."""
+def _turned(image: np.ndarray, random: np.random.Generator, degrees: float) -> np.ndarray:
+    """Mirror half of the pictures, and turn all of them by up to so much, either way."""
     if random.random() < 0.5:
         image = cv2.flip(image, 1)
-    return turn(image, random.uniform(-_DEGREES, _DEGREES))
+    return turn(image, random.uniform(-degrees, degrees))
 
 
 def turn(image: np.ndarray, degrees: float) -> np.ndarray:

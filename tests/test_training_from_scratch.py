@@ -193,3 +193,18 @@ def test_gentle_views_are_new_in_every_epoch_and_nearer_to_the_picture(splits, k
     gentle, camera = (np.abs(views(name) - plain).mean() for name in ("gentle", "camera"))
     assert 2 < gentle < 0.6 * camera
     assert np.abs(views("gentle", 1) - views("gentle", 0)).mean() > 2
+
+
+@pytest.mark.parametrize(("augmentation", "turns"), [("gentle", False), ("any-way-up", True)])
+def test_things_without_an_up_are_turned_by_any_angle(keras, tmp_path, augmentation, turns):
+    from mask_detector.input_pipeline import PictureBatches
+
+    bright_above = np.zeros((64, 64, 3), np.uint8)
+    bright_above[:32] = 200
+    cv2.imwrite(str(tmp_path / "half.png"), bright_above)
+    samples = [Sample(tmp_path / "half.png", 0, 0)] * 64
+    batches = PictureBatches(samples, 48, 64, margin=0.0, seed=1)
+    batches.augmentation = augmentation
+    views = next(iter(batches.dataset))[0].numpy().mean(axis=-1)
+    above = views[:, :16].mean(axis=(1, 2)) > views[:, -16:].mean(axis=(1, 2))
+    assert (0.3 < above.mean() < 0.7) if turns else above.all()
