@@ -5,14 +5,15 @@
 
 Each source is split by itself, so its test part stays the same whatever it is trained with. What
 two sources have in common then stays on the side that is judged, test before val before train, and
-counts once.
+counts once. A file that two sources put into different classes is left out of both.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mask_detector.audit import SMALLEST_SIDE, Audit, Photo, split_photos
 from mask_detector.errors import DatasetError
@@ -32,6 +33,7 @@ class TrainingData:
     splits: dict[str, list[Sample]]
     sources: dict[str, dict[str, int]]  # name of a source: pictures per split
     shared_count: int  # photos left out because another source holds the same picture
+    contradictions: tuple[Path, ...]  # files left out: two sources put them into different classes
     fingerprint: str  # SHA-256 over the sources' own
 
     @property
@@ -70,7 +72,9 @@ def gather(
         for audit, names in zip(audits, needed, strict=True)
     ]
     sides = _without_drawn_from_held_out(sides)
-    shared = _shared_photos(sides)
+    contradictory = _contradictory_photos(sides, names_of)
+    shared = _shared_photos(sides) - contradictory
+    left_out = shared | contradictory
     splits: dict[str, list[Sample]] = {split: [] for split in _PRECEDENCE}
     sources: dict[str, dict[str, int]] = {}
     first_group = 0
@@ -78,7 +82,7 @@ def gather(
         label_of = {name: classes.index(c) for name, c in names_of[number].items() if c in classes}
         counts = {}
         for split in _PRECEDENCE:
-            kept = [p for i, p in enumerate(side[split]) if (number, split, i) not in shared]
+            kept = [p for i, p in enumerate(side[split]) if (number, split, i) not in left_out]
             samples = [s for photo in kept for s in _samples(photo, label_of, first_group)]
             counts[split] = len(samples)
             splits[split] += samples
@@ -91,7 +95,8 @@ def gather(
         if len(audits) == 1
         else hashlib.sha256(prints.encode()).hexdigest()
     )
-    return TrainingData(classes, splits, sources, len(shared), fingerprint)
+    contradictions = sorted(sides[n][split][i].listed.path for n, split, i in contradictory)
+    return TrainingData(classes, splits, sources, len(shared), tuple(contradictions), fingerprint)
 
 
 def _without_drawn_from_held_out(
@@ -147,8 +152,33 @@ def _common_names(audits: list[Audit]) -> list[dict[str, str]]:
     return result
 
 
-def _shared_photos(sides: list[dict[str, list[Photo]]]) -> set[tuple[int, str, int]]:
-    """Photos, as (source, split, index), of which another source holds a copy.
+_Place = tuple[int, str, int]  # of a photo: source, split, index
+
+
+def _contradictory_photos(
+    sides: list[dict[str, list[Photo]]], names_of: list[dict[str, str]]
+) -> set[_Place]:
+    """Where equal files lie that the folders of two sources put into different classes.
+
+    One of them is wrong, and nothing tells which; `audit` does the same within one source.
+    """
+    by_hash: dict[str, list[tuple[_Place, str]]] = defaultdict(list)
+    for number, side in enumerate(sides):
+        for split, photos in side.items():
+            for index, photo in enumerate(photos):
+                if not photo.listed.faces:
+                    name = names_of[number][photo.listed.class_name]
+                    by_hash[photo.fingerprint.file_hash].append(((number, split, index), name))
+    return {
+        place
+        for found in by_hash.values()
+        if len({name for _, name in found}) > 1
+        for place, _ in found
+    }
+
+
+def _shared_photos(sides: list[dict[str, list[Photo]]]) -> set[_Place]:
+    """Photos of which another source holds a copy.
 
     Of copies on different sides the later side's stays. Of two equal files on one side the first
     source's stays; look-alikes there stay both, as they do within one source.

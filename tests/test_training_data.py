@@ -337,3 +337,19 @@ def test_boxes_of_one_class_alone_are_refused(tmp_path):
         voc(tmp_path / f"{index}.xml", f"{index}.png", [("mask", 1, 1, 40, 40)])
     with pytest.raises(DatasetError, match="name these classes: mask; expected at least two"):
         gathered(tmp_path)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_file_that_two_sources_call_differently_is_used_by_neither(tmp_path, order):
+    one = portraits(tmp_path / "one")
+    two = portraits(tmp_path / "two", start=100, names=("bare", "mask"))
+    disputed = sorted((one / "with_mask").iterdir())[:3]
+    agreed = sorted((one / "with_mask").iterdir())[3]
+    for path in disputed:
+        shutil.copyfile(path, two / "bare" / f"again_{path.name}")
+    shutil.copyfile(agreed, two / "mask" / f"again_{agreed.name}")
+    data = gathered(*(one, two)[::order])
+    assert set(data.contradictions) == {*disputed, *(two / "bare").glob("again_*")}
+    used = {sample.path for part in data.splits.values() for sample in part}
+    assert not used & set(data.contradictions)
+    assert len(used) == 40 + 44 - 6 - 1 and data.shared_count == 1

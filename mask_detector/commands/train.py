@@ -134,6 +134,9 @@ def gather_data(args: argparse.Namespace, options: TrainingOptions) -> TrainingD
     print(_sources_text(data.sources))
     if data.shared_count:
         print(f"{data.shared_count} photos left out: another source holds the same picture")
+    if data.contradictions:
+        print(f"{len(data.contradictions)} files left out: the sources disagree on their class:")
+        print("\n".join(f"  {path}" for path in data.contradictions))
     print(_sources_text({"pictures": {split: len(part) for split, part in data.splits.items()}}))
     return data
 
