@@ -36,7 +36,7 @@ OURS = ("train_mask_detector.py", "--export", "none")
 RECIPES = {
     "classic": ("-m", "benchmarks.classic_recipe"),
     "ours": OURS,
-    "ours, quick": (*OURS, "--fine-tune", "0", "--views", "3"),
+    "ours, quick": (*OURS, "--fine-tune", "0", "--views", "2"),
 }
 
 

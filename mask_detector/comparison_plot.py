@@ -6,6 +6,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from mask_detector.comparison import Entry, Verdict
 from mask_detector.errors import writing
@@ -54,13 +55,14 @@ def _draw(axes: Axes, entries: list[Entry], verdict: Verdict, what: str) -> None
         for entry, at, height in zip(members, x, y, strict=True):
             place = {"xytext": (5, -12), "textcoords": "offset points", "fontsize": 8}
             axes.annotate(f"x{entry.width:g}", (at, height), **place, color=colour)
-    ring = {"s": 170, "facecolors": "none", "linewidths": 1.6}
-    for entry, colour, label in (
-        (verdict.best, "black", "best"),
-        (verdict.smallest, "#d62728", "smallest not significantly worse"),
+    for entry, colour, area, label in (
+        (verdict.best, "black", 120, "best"),
+        (verdict.smallest, "#d62728", 260, "smallest not significantly worse"),
     ):
         place = getattr(entry, what), entry.accuracy.value
-        axes.scatter(*place, edgecolors=colour, label=label, **ring)
-    axes.set_xscale("log")
+        axes.scatter(*place, area, "none", edgecolors=colour, linewidths=1.6, label=label)
+    axes.set_xscale("log", subs=[2, 5])
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_minor_formatter(EngFormatter(sep=""))
     axes.grid(alpha=0.3, which="both")
     axes.spines[["top", "right"]].set_visible(False)

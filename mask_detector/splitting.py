@@ -93,7 +93,7 @@ def _spare_small_groups(
 ) -> Counter[int]:
     """How many small groups of each class the source can do without: half of them.
 
-    What is photographed often may look unlike what is photographed once. Of 17 sound castings nine
+    What is photographed often may look unlike what is photographed once. Of 17 sound castings ten
     had 29 photos or more, all of one make; had the others been dealt out, training would never
     have seen the makes that it is judged by.
     """
