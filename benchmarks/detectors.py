@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 
 from mask_detector.assets import face_folder
-from mask_detector.benchmark_machine import processor_name, versions
-from mask_detector.chain_evaluation import SMALL_SIDE, count_false_boxes, count_found
-from mask_detector.chain_judging import annotated_photos, open_photos, score_photo
+from mask_detector.benchmark.machine import processor_name, versions
+from mask_detector.chain.evaluation import SMALL_SIDE, count_false_boxes, count_found
+from mask_detector.chain.judging import annotated_photos, open_photos, score_photo
 from mask_detector.commands.shared import DEFAULT_CONFIDENCES
 from mask_detector.detection_scores import ScoredPhoto, match
 from mask_detector.errors import MaskDetectorError, writing
@@ -33,7 +33,7 @@ from mask_detector.evaluation import SIZE_EDGES, SIZE_NAMES
 from mask_detector.face_detectors import FaceDetector, open_detector
 from mask_detector.images import scaled
 from mask_detector.labels import Meaning, display_name, meaning_of
-from mask_detector.litert_runtime import core_count
+from mask_detector.runtimes.litert_runtime import core_count
 from mask_detector.types import ListedPhoto
 
 CANDIDATES = "ssd:300,ssd:400,ssd:600,yunet:640,yunet:1280,mtcnn:640,haar"

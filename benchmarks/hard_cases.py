@@ -26,7 +26,7 @@ from mask_detector.errors import MaskDetectorError
 from mask_detector.labels import model_class_of
 from mask_detector.mask_classifiers import MaskClassifier, load_classifier
 from mask_detector.montage import draw_montage
-from mask_detector.parity import load_crops
+from mask_detector.runtimes.parity import load_crops
 from mask_detector.types import EDGES, FaceBox, Sample
 
 CASES = Path(__file__).resolve().parents[1] / "docs" / "hard_cases.csv"

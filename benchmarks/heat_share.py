@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mask_detector.activation_maps import METHODS, spread
 from mask_detector.audit import audit_dataset, split_photos
 from mask_detector.crop_evaluation import Crops, list_crops
 from mask_detector.errors import MaskDetectorError
-from mask_detector.explanation import Explainer, open_explainer
+from mask_detector.explaining.activation_maps import METHODS, spread
+from mask_detector.explaining.explanation import Explainer, open_explainer
 from mask_detector.images import fit, read_image, widened
 from mask_detector.types import Sample
 

@@ -26,10 +26,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mask_detector.benchmark_machine import processor_name, versions
+from mask_detector.benchmark.machine import processor_name, versions
 from mask_detector.errors import MaskDetectorError, writing
-from mask_detector.litert_runtime import core_count
 from mask_detector.model_file import read_card
+from mask_detector.runtimes.litert_runtime import core_count
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("train_mask_detector.py", "--export", "none")

@@ -20,7 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mask_detector.chain_judging import annotated_photos, open_photos
+from mask_detector.chain.judging import annotated_photos, open_photos
 from mask_detector.errors import MaskDetectorError
 from mask_detector.images import cut_out
 from mask_detector.intervals import proportion

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mask_detector.errors import ModelError
-from mask_detector.networks_keras import mobilenet_v2, resnet50
-from mask_detector.networks_plain import cnn, vgg_small
-from mask_detector.networks_residual import resnet18
+from mask_detector.networks.from_keras import mobilenet_v2, resnet50
+from mask_detector.networks.plain import cnn, vgg_small
+from mask_detector.networks.residual import resnet18
 
 if TYPE_CHECKING:
     import keras

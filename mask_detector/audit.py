@@ -19,10 +19,10 @@ from typing import Any
 
 from tqdm import tqdm
 
+from mask_detector.copies.fingerprints import Fingerprint, fingerprint, near_duplicates
+from mask_detector.copies.photo_groups import clusters, components, name_pairs
 from mask_detector.dataset import Listing, augmented_from, person_of, scan
 from mask_detector.errors import DatasetError, UnreadableImageError
-from mask_detector.fingerprints import Fingerprint, fingerprint, near_duplicates
-from mask_detector.photo_groups import clusters, components, name_pairs
 from mask_detector.photo_names import is_drawn, original_of
 from mask_detector.splitting import split_by_group
 from mask_detector.types import ListedPhoto, Sample

@@ -1,7 +1,8 @@
 """Read the layout of a folder of photos: classes, given splits, marked faces, telling names.
 
 Three layouts are known: `root/<class>/...`, `root/{train,val,test}/<class>/...`, and photos with
-boxes around their faces (see `box_formats.py`). No photo is opened here; `audit.py` does that.
+boxes around their faces (see `annotations/formats.py`). No photo is opened here; `audit.py` does
+that.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mask_detector.box_formats import is_annotated, read_boxes
+from mask_detector.annotations.formats import is_annotated, read_boxes
 from mask_detector.errors import DatasetError
 from mask_detector.photo_names import is_drawn, original_of
 from mask_detector.split_names import split_named, visible_folders

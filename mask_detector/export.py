@@ -5,12 +5,12 @@
     (variant,) = export_variants(model, Path("mask_detector.keras"), outputs, shown, judged)
 
 Raw RGB 0-255 goes in as before. Out of LiteRT come logits, not probabilities: softmax in eight
-bits could say nothing between .996 and 1, so `litert_model` does it in floats. ONNX, in floats
-throughout, gives probabilities.
+bits could say nothing between .996 and 1, so `runtimes.litert_model` does it in floats. ONNX, in
+floats throughout, gives probabilities.
 
 Source of full integer quantization: Jacob et al., Quantization and training of neural networks
 for efficient integer-arithmetic-only inference, CVPR 2018, https://arxiv.org/abs/1712.05877. Before
-that `rounding` rounds the kernels, better than the converter would.
+that `runtimes.rounding` rounds the kernels, better than the converter would.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ import numpy as np
 from mask_detector.engines import NUMBER_FORMATS, sibling_path
 from mask_detector.errors import ModelError
 from mask_detector.file_hash import sha256_of
-from mask_detector.litert_conversion import to_litert
-from mask_detector.litert_model import LOGITS
 from mask_detector.mask_classifiers import KerasClassifier, load_classifier
 from mask_detector.model_file import read_card, save_onnx, save_tflite
-from mask_detector.onnx_conversion import to_onnx
-from mask_detector.parity import BOUNDS, Parity, compare, draw_balanced, load_crops
+from mask_detector.runtimes.litert_conversion import to_litert
+from mask_detector.runtimes.litert_model import LOGITS
+from mask_detector.runtimes.onnx_conversion import to_onnx
+from mask_detector.runtimes.parity import BOUNDS, Parity, compare, draw_balanced, load_crops
 from mask_detector.types import ModelCard, Sample
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def export_tflite(
     Raises:
         ModelError: a network that LiteRT can't run, or a place that can't be written.
     """
-    from mask_detector.rounding import round_kernels
+    from mask_detector.runtimes.rounding import round_kernels
 
     settings = _converter_settings(number_format, crops)
     network = with_logits(model)
@@ -82,7 +82,7 @@ def export_onnx(model: keras.Model, card: ModelCard, path: Path) -> None:
     """Write a Keras model and its card as an ONNX file in float32, whole or not at all.
 
     Raises:
-        ModelError: as `onnx_conversion.to_onnx`, or a place that can't be written.
+        ModelError: as `runtimes.onnx_conversion.to_onnx`, or a place that can't be written.
     """
     save_onnx(to_onnx(model, card.image_size), replace(card, number_format="float32"), path)
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from mask_detector.audit import SMALLEST_SIDE
 from mask_detector.face_detectors import FaceDetector, open_detector
 from mask_detector.images import read_image
-from mask_detector.ssd_opencv import SsdDetector
+from mask_detector.ssd.opencv import SsdDetector
 from mask_detector.types import FaceBox, Sample
 
 

@@ -22,7 +22,7 @@ from mask_detector.errors import MaskDetectorError
 from mask_detector.face_boxes import BoxAdjustment, clean_boxes
 from mask_detector.images import scaled
 from mask_detector.mtcnn_detector import MtcnnDetector
-from mask_detector.ssd_by_shape import SsdByShape
+from mask_detector.ssd.by_shape import SsdByShape
 from mask_detector.types import FaceBox
 
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mask_detector.drawing import AnnotatedFrame
+from mask_detector.events.records import SourceChange, WatchEvent, utc_text
 from mask_detector.people import PeopleWatch
 from mask_detector.sinks import FrameSink
 from mask_detector.types import FaceBox
-from mask_detector.watch_events import SourceChange, WatchEvent, utc_text
 
 if TYPE_CHECKING:
-    from mask_detector.alarm_rules import AlarmRules
-    from mask_detector.alarm_sending import AlarmSender
+    from mask_detector.alarms.rules import AlarmRules
+    from mask_detector.alarms.sending import AlarmSender
     from mask_detector.snapshots import SnapshotKeeper
 
 

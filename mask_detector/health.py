@@ -23,7 +23,7 @@ from mask_detector.labels import printable
 from mask_detector.sinks import FrameSink
 
 if TYPE_CHECKING:
-    from mask_detector.watch_events import SourceChange
+    from mask_detector.events.records import SourceChange
 
 _RATE_S = 10.0  # frames per second are those of so many seconds
 _LEAST_RATE_S = 1.0  # the first frame alone says nothing about a rate

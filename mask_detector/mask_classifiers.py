@@ -19,10 +19,10 @@ import numpy as np
 
 from mask_detector.calibration import apply_temperature
 from mask_detector.errors import ModelError
-from mask_detector.litert_model import LiteRtModel
 from mask_detector.model_file import kind_of, read_card
-from mask_detector.onnx_model import OnnxModel
 from mask_detector.quiet import load_tensorflow
+from mask_detector.runtimes.litert_model import LiteRtModel
+from mask_detector.runtimes.onnx_model import OnnxModel
 from mask_detector.types import ModelCard
 
 _CHUNK = 32  # crops computed at once: a crowd does not make memory grow

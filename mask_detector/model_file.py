@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mask_detector.errors import ModelError
-from mask_detector.onnx_runtime import check_installed, metadata_of
+from mask_detector.runtimes.onnx_runtime import check_installed, metadata_of
 from mask_detector.types import ModelCard
 
 CARD_ENTRY = "mask_detector_card.json"

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mask_detector.events.records import NOT_SURE_VERDICT, WatchEvent, event_time, face_event
 from mask_detector.types import Face, Frame
-from mask_detector.watch_events import NOT_SURE_VERDICT, WatchEvent, event_time, face_event
 
 _ROUNDING_S = 1e-6  # a clock of sums misses a round number by less
 

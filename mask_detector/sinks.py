@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from mask_detector.capture.stills import absolute
 from mask_detector.closing import Closing
 from mask_detector.drawing import AnnotatedFrame
 from mask_detector.errors import MaskDetectorError, writing
 from mask_detector.images import write_picture
 from mask_detector.labels import NOT_SURE
 from mask_detector.mosaic import letterbox
-from mask_detector.stills import absolute
 
 if TYPE_CHECKING:
-    from mask_detector.watch_events import SourceChange
+    from mask_detector.events.records import SourceChange
 
 VIDEO_CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")

@@ -22,7 +22,7 @@ import cv2
 from mask_detector.closing import Closing
 from mask_detector.drawing import AnnotatedFrame
 from mask_detector.errors import writing
-from mask_detector.watch_events import WatchEvent
+from mask_detector.events.records import WatchEvent
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@
             ...
 
 A source gives real frames until it ends; what keeps it from doing so is a `SourceError`. A live
-one that is lost is opened anew (see `reconnecting.py`).
+one that is lost is opened anew (see `capture/reconnecting.py`).
 """
 
 from __future__ import annotations
@@ -18,20 +18,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from mask_detector.captures import (
+from mask_detector.capture.captures import (
     VideoSource,
     open_camera,
     open_stream,
     open_video,
     prepare_for_streams,
 )
-from mask_detector.errors import SourceError
-from mask_detector.reconnecting import (
+from mask_detector.capture.reconnecting import (
     DEFAULT_LIVE_OPTIONS,
     LiveOptions,
     LiveSource,
 )
-from mask_detector.source_names import (
+from mask_detector.capture.source_names import (
     matches,
     path_of,
     shown,
@@ -39,9 +38,10 @@ from mask_detector.source_names import (
     split_name,
     unlike,
 )
-from mask_detector.stills import StillSource, is_photo, photos_in
+from mask_detector.capture.stills import StillSource, is_photo, photos_in
+from mask_detector.errors import SourceError
+from mask_detector.events.records import SourceChange
 from mask_detector.types import Frame
-from mask_detector.watch_events import SourceChange
 
 __all__ = [
     "FrameSource", "LiveOptions", "LiveSource", "SourceChange", "StillSource", "VideoSource",

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from mask_detector.compliance import PeopleCounter
+from mask_detector.compliance.counting import PeopleCounter
 from mask_detector.drawing import AnnotatedFrame
+from mask_detector.events.records import WatchEvent
 from mask_detector.sinks import FrameSink
 from mask_detector.types import Frame
-from mask_detector.watch_events import WatchEvent
 
 
 class SummarySink(FrameSink):

@@ -27,7 +27,7 @@ from mask_detector.checkpoints import Checkpoints
 from mask_detector.feature_cache import FeatureBatches, cut, extract
 from mask_detector.input_pipeline import PictureBatches, reseed
 from mask_detector.labels import Meaning, meaning_of
-from mask_detector.network_cost import cost_of
+from mask_detector.networks.cost import cost_of
 from mask_detector.training_options import TrainingOptions
 from mask_detector.training_stages import Stage, stages_of
 from mask_detector.trunk import Trunk

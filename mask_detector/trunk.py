@@ -16,8 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from mask_detector.errors import ModelError
-from mask_detector.litert_conversion import to_litert
-from mask_detector.litert_runtime import core_count, open_interpreter
+from mask_detector.runtimes.litert_conversion import to_litert
+from mask_detector.runtimes.litert_runtime import core_count, open_interpreter
 
 logger = logging.getLogger(__name__)
 

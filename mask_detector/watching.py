@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mask_detector.capture.prefetching import Interleaver, Prefetcher
 from mask_detector.drawing import AnnotatedFrame
-from mask_detector.prefetching import Interleaver, Prefetcher
 from mask_detector.profiling import NO_PROFILE, Profile
 from mask_detector.types import Face, FaceBox, Frame
 
 if TYPE_CHECKING:
+    from mask_detector.events.records import SourceChange
     from mask_detector.sinks import FrameSink
-    from mask_detector.watch_events import SourceChange
 
 _PATIENCE_S = 0.2  # after which sinks are called although no frame has come: windows want care
 

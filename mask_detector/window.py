@@ -18,7 +18,7 @@ from mask_detector.mosaic import Mosaic
 from mask_detector.sinks import FrameSink
 
 if TYPE_CHECKING:
-    from mask_detector.watch_events import SourceChange
+    from mask_detector.events.records import SourceChange
 
 
 class WindowSink(FrameSink):

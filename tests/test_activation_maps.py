@@ -5,7 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from mask_detector.activation_maps import LEAST_HEAT, METHODS, Explanation, hottest_region, spread
+from mask_detector.explaining.activation_maps import (
+    LEAST_HEAT,
+    METHODS,
+    Explanation,
+    hottest_region,
+    spread,
+)
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from mask_detector.alarm_addresses import Alarm, open_address, shown_address
-from mask_detector.alarm_sending import check
-from mask_detector.alarm_sound import write_tones
+from mask_detector.alarms.addresses import Alarm, open_address, shown_address
+from mask_detector.alarms.sending import check
+from mask_detector.alarms.sound import write_tones
 from mask_detector.errors import MaskDetectorError
-from mask_detector.watch_events import WatchEvent
+from mask_detector.events.records import WatchEvent
 
 NOW = datetime(2026, 11, 21, 18, 41, tzinfo=UTC)
 TIME = "2026-11-21T18:40:02.987+00:00"
@@ -89,7 +89,7 @@ def player(tmp_path, monkeypatch):
 
 
 def check_in_a_new_process(run, address):
-    code = f"from mask_detector.alarm_sending import check\nprint(check({address!r}))"
+    code = f"from mask_detector.alarms.sending import check\nprint(check({address!r}))"
     done = run("-c", code, timeout=30)
     assert done.returncode == 0 and not done.stderr.strip("\n").count("Traceback"), done.stderr
     return done.stdout.strip()
@@ -115,8 +115,8 @@ def test_a_sound_that_failed_is_said_once_and_not_tried_again(run, player):
     """Hours later it would tell nobody anything."""
     code = (
         "import time\n"
-        "from mask_detector.alarm_sending import AlarmSender\n"
-        "from mask_detector.watch_events import WatchEvent\n"
+        "from mask_detector.alarms.sending import AlarmSender\n"
+        "from mask_detector.events.records import WatchEvent\n"
         "with AlarmSender(['sound'], first_wait_s=0.01) as sender:\n"
         "    for _ in range(2):\n"
         "        sender.send(WatchEvent('alarm', 12.5, 'clip.mp4', 4, 'without_mask'))\n"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mask_detector.alarm_rules import AlarmOptions, AlarmRules, read_alarm_on
+from mask_detector.alarms.rules import AlarmOptions, AlarmRules, read_alarm_on
 from mask_detector.errors import MaskDetectorError
 from mask_detector.labels import Meaning
 from mask_detector.types import Face, FaceBox, Frame

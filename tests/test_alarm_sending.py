@@ -9,9 +9,9 @@ import time
 import pytest
 from alarm_receivers import Broker, WebHook, free_port, hung_server, subscriber, wait_until
 
-from mask_detector.alarm_sending import AlarmSender, check
+from mask_detector.alarms.sending import AlarmSender, check
 from mask_detector.errors import MaskDetectorError
-from mask_detector.watch_events import WatchEvent, utc_text
+from mask_detector.events.records import WatchEvent, utc_text
 
 SECRETS = ("bob", "secretpw", "T0KEN", "v4lue")
 
@@ -289,8 +289,8 @@ def test_an_address_that_is_none_is_a_clear_error(address, caplog):
 def test_a_program_that_has_told_a_broker_ends_at_once(tmp_path, run):
     with Broker(tmp_path).start() as broker, subscriber(broker.port, "masks") as messages:
         code = (
-            "from mask_detector.alarm_sending import AlarmSender\n"
-            "from mask_detector.watch_events import WatchEvent\n"
+            "from mask_detector.alarms.sending import AlarmSender\n"
+            "from mask_detector.events.records import WatchEvent\n"
             f"sender = AlarmSender(['mqtt://127.0.0.1:{broker.port}/masks'])\n"
             "sender.send(WatchEvent('alarm', 12.5, 'clip.mp4', 4, 'without_mask'))\n"
             "sender.close()\n"

@@ -8,7 +8,7 @@ import pytest
 from conftest import textured_photo
 from data_sets import voc, write
 
-from mask_detector.annotations import is_annotated, read_voc
+from mask_detector.annotations.pascal_voc import is_annotated, read_voc
 from mask_detector.dataset import scan
 from mask_detector.errors import DatasetError
 from mask_detector.types import FaceBox, LabelledBox, ListedPhoto

@@ -189,7 +189,7 @@ def test_kernels_are_those_of_the_weights_file_on_the_steps_of_int8(keras):
 def test_resnet18_is_kerashubs_so_that_its_weights_fit(keras):
     """KerasHub's own network with random weights, and ours with the same."""
     hub = pytest.importorskip("keras_hub", reason="needs KerasHub: requirements-kerashub.txt")
-    from mask_detector.networks_residual import copy_weights
+    from mask_detector.networks.residual import copy_weights
 
     keras.utils.set_random_seed(3)
     theirs = settle(

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from conftest import ROOT, SHIPPED_MODEL, assert_clear_error, textured_photo
 
-from mask_detector.benchmark import MEMORY, START, Comparison, Plan, Spread, Work
-from mask_detector.benchmark_child import Round
-from mask_detector.benchmark_frames import Case
-from mask_detector.benchmark_machine import matrix_rate, mobilenet_v2_gflop, ssd_gflop
+from mask_detector.benchmark.child import Round
+from mask_detector.benchmark.frames import Case
+from mask_detector.benchmark.machine import matrix_rate, mobilenet_v2_gflop, ssd_gflop
+from mask_detector.benchmark.measuring import MEMORY, START, Comparison, Plan, Spread, Work
 
 CASE = Case(640, 480, 2)
 SIDES = ["classic", "tracks", "every frame"]
@@ -55,7 +55,7 @@ def test_a_round_survives_json():
 
 
 def test_a_child_is_not_charged_with_the_memory_of_its_parent():
-    child = "from mask_detector.benchmark_child import peak_memory_mb as p; {}; print(p())"
+    child = "from mask_detector.benchmark.child import peak_memory_mb as p; {}; print(p())"
     peaks = []
     for ballast, own in (("b''", ""), ("bytearray(b'x' * 600_000_000)", ""), ("b''", 600)):
         own_work = f"x = bytearray(b'x' * {own}_000_000); del x" if own else "0"
@@ -152,10 +152,10 @@ def test_steps_are_counted_before_they_are_taken():
 
 
 def test_text_and_plot_of_several_cases(tmp_path):
-    from mask_detector.benchmark import FRAMES_PER_SECOND, Result
-    from mask_detector.benchmark_machine import Floor, Machine
-    from mask_detector.benchmark_plot import plot_result
-    from mask_detector.benchmark_report import as_text
+    from mask_detector.benchmark.machine import Floor, Machine
+    from mask_detector.benchmark.measuring import FRAMES_PER_SECOND, Result
+    from mask_detector.benchmark.plot import plot_result
+    from mask_detector.benchmark.report import as_text
 
     cases = tuple(Case(*size, n) for size in ((640, 480), (1280, 720)) for n in (1, 10))
     result = Result()

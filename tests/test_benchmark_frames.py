@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from conftest import textured_photo
 
-from mask_detector.benchmark_file import FrameFile
-from mask_detector.benchmark_frames import (
+from mask_detector.benchmark.frame_file import FrameFile
+from mask_detector.benchmark.frames import (
     FRAME_COUNT,
     MOST_HEADS,
     Case,

@@ -9,7 +9,7 @@ from conftest import textured_photo
 from data_sets import voc, write
 from PIL import Image
 
-from mask_detector.box_formats import is_annotated, read_boxes
+from mask_detector.annotations.formats import is_annotated, read_boxes
 from mask_detector.dataset import scan
 from mask_detector.errors import DatasetError
 

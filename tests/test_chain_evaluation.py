@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from conftest import SHIPPED_MODEL
 
-from mask_detector.chain_evaluation import (
+from mask_detector.chain.evaluation import (
     evaluate_chain,
     measure_offsets,
 )
-from mask_detector.chain_judging import Setting, judge_photos
-from mask_detector.chain_report import chain_text, sweep_text
+from mask_detector.chain.judging import Setting, judge_photos
+from mask_detector.chain.report import chain_text, sweep_text
 from mask_detector.detection_scores import ScoredPhoto
 from mask_detector.errors import DatasetError
 from mask_detector.evaluation import SIZE_NAMES

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from conftest import SHIPPED_MODEL
 
-from mask_detector.benchmark_frames import Case, compose, cut_out_heads, portraits
+from mask_detector.benchmark.classic_loop import draw, open_classic_loop
+from mask_detector.benchmark.frames import Case, compose, cut_out_heads, portraits
 from mask_detector.calibration import apply_temperature
-from mask_detector.classic_loop import draw, open_classic_loop
 from mask_detector.errors import ModelError
 from mask_detector.face_detectors import open_detector
 from mask_detector.mask_classifiers import load_classifier

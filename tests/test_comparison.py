@@ -12,9 +12,9 @@ from conftest import textured_photo
 from data_sets import write
 
 from mask_detector.cli import main
-from mask_detector.comparison import Entry, judge_entries, p_of_difference
-from mask_detector.comparison_plot import plot_comparison
-from mask_detector.comparison_report import comparison_text, comparison_to_dict
+from mask_detector.comparison.plot import plot_comparison
+from mask_detector.comparison.report import comparison_text, comparison_to_dict
+from mask_detector.comparison.verdict import Entry, judge_entries, p_of_difference
 from mask_detector.errors import MaskDetectorError
 from mask_detector.intervals import proportion
 
@@ -214,7 +214,7 @@ def test_what_can_not_be_compared_is_said_in_a_line(compared, tints, capsys, mor
 
 
 def test_a_network_that_began_with_other_weights_is_not_read(compared, tmp_path):
-    from mask_detector.comparison_training import networks_of, train_network
+    from mask_detector.comparison.training import networks_of, train_network
 
     (network,) = networks_of(["mobilenet_v2"], [0.5], {"image_size": 32}, {}, 6)
     assert (network.backbone_weights, network.epochs, network.fine_tune_epochs) == (

@@ -5,10 +5,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 
-from mask_detector.compliance import Compliance, PeopleCounter
-from mask_detector.compliance_report import Absence, WatchReport
-from mask_detector.compliance_tables import duration_text, summary_lines, tables
-from mask_detector.watch_events import WatchEvent
+from mask_detector.compliance.counting import Compliance, PeopleCounter
+from mask_detector.compliance.report import Absence, WatchReport
+from mask_detector.compliance.tables import duration_text, summary_lines, tables
+from mask_detector.events.records import WatchEvent
 
 
 def zone_of(name):

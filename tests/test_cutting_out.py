@@ -6,10 +6,10 @@ import pytest
 from conftest import textured_photo
 from data_sets import voc, write
 
+from mask_detector.annotations.cutting_out import PICTURE_FORMATS, CutOptions, cut_out_faces
+from mask_detector.annotations.formats import read_boxes
 from mask_detector.audit import audit_dataset, split_photos
-from mask_detector.box_formats import read_boxes
 from mask_detector.cli import main
-from mask_detector.cutting_out import PICTURE_FORMATS, CutOptions, cut_out_faces
 from mask_detector.dataset import scan
 from mask_detector.photo_names import original_of
 

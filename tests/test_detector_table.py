@@ -15,7 +15,7 @@ from benchmarks.detectors import (
     score,
     search,
 )
-from mask_detector.annotations import read_voc
+from mask_detector.annotations.pascal_voc import read_voc
 from mask_detector.commands.shared import DEFAULT_CONFIDENCES
 from mask_detector.detection_scores import ScoredPhoto
 from mask_detector.errors import MaskDetectorError

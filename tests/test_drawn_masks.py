@@ -6,15 +6,15 @@ import pytest
 from conftest import SHIPPED_MODEL
 
 from mask_detector.assets import YUNET_WEIGHTS, provide
-from mask_detector.drawn_masks import STYLES, MaskLook, draw_mask_on
 from mask_detector.errors import AssetError
 from mask_detector.face_detectors import open_detector
-from mask_detector.face_landmarks import HeadFinder, open_head_finder
-from mask_detector.head_pose import LANDMARKS_MM, Head, fit_head
 from mask_detector.images import fit, read_image
 from mask_detector.labels import Meaning, meaning_of
 from mask_detector.mask_classifiers import load_classifier
-from mask_detector.photo_light import softness
+from mask_detector.synthesis.drawn_masks import STYLES, MaskLook, draw_mask_on
+from mask_detector.synthesis.face_landmarks import HeadFinder, open_head_finder
+from mask_detector.synthesis.head_pose import LANDMARKS_MM, Head, fit_head
+from mask_detector.synthesis.photo_light import softness
 
 # Seen by eye on the portrait: (left, top, right, bottom).
 EYES = ((200, 172, 245, 195), (280, 168, 325, 195))

@@ -15,10 +15,10 @@ from conftest import ROOT
 from small_disk import small_disk
 
 from mask_detector.errors import MaskDetectorError
-from mask_detector.event_lines import format_of
-from mask_detector.event_log import EventLog
-from mask_detector.event_reading import events_files, read_events
-from mask_detector.watch_events import WatchEvent
+from mask_detector.events.lines import format_of
+from mask_detector.events.log import EventLog
+from mask_detector.events.reading import events_files, read_events
+from mask_detector.events.records import WatchEvent
 
 NAMES = ["events.jsonl", "events.csv"]
 EVENT = WatchEvent(
@@ -33,8 +33,8 @@ ODD = [
 WRITER = """
 import sys
 from pathlib import Path
-from mask_detector.event_log import EventLog
-from mask_detector.watch_events import WatchEvent
+from mask_detector.events.log import EventLog
+from mask_detector.events.records import WatchEvent
 log = EventLog(Path(sys.argv[1]), max_bytes=20_000, backups=3)
 print("ready", flush=True)
 for n in range(10**9):

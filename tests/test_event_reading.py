@@ -3,10 +3,10 @@
 import pytest
 
 from mask_detector.errors import MaskDetectorError
-from mask_detector.event_lines import FORMATS
-from mask_detector.event_log import EventLog
-from mask_detector.event_reading import events_files, read_events
-from mask_detector.watch_events import WatchEvent
+from mask_detector.events.lines import FORMATS
+from mask_detector.events.log import EventLog
+from mask_detector.events.reading import events_files, read_events
+from mask_detector.events.records import WatchEvent
 
 EVENT = WatchEvent(
     "settled", "2026-11-21T18:40:00.123+00:00", "door", 7, "with_mask", 0.9712, (1, -2, 30, 40), 3.2

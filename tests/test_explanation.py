@@ -6,10 +6,10 @@ from conftest import ROOT
 from data_sets import settle
 from heat_models import CELL, NAMES, colour_model, network_of, noisy
 
-from mask_detector.activation_maps import METHODS
 from mask_detector.architectures import ARCHITECTURES, build_model
 from mask_detector.errors import ModelError
-from mask_detector.explanation import Explainer, open_explainer
+from mask_detector.explaining.activation_maps import METHODS
+from mask_detector.explaining.explanation import Explainer, open_explainer
 from mask_detector.mask_classifiers import KerasClassifier
 from mask_detector.model_file import save_model
 from mask_detector.types import ModelCard

@@ -17,8 +17,8 @@ from mask_detector.commands.shared import DEFAULT_CONFIDENCES, DETECTOR_NAMES
 from mask_detector.errors import AssetError, MaskDetectorError
 from mask_detector.face_boxes import BoxAdjustment
 from mask_detector.face_detectors import DETECTORS, YunetDetector, open_detector
-from mask_detector.ssd_by_shape import SsdByShape
-from mask_detector.ssd_opencv import SsdDetector
+from mask_detector.ssd.by_shape import SsdByShape
+from mask_detector.ssd.opencv import SsdDetector
 
 
 @pytest.fixture(scope="module")

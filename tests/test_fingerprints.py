@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from conftest import textured_photo
 
+from mask_detector.copies.fingerprints import fingerprint, near_duplicates
 from mask_detector.errors import UnreadableImageError
-from mask_detector.fingerprints import fingerprint, near_duplicates
 from mask_detector.images import read_image
 
 # What people do to a photo that they pass on; `(h, w, 3)` uint8 BGR in and out.

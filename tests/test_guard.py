@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from mask_detector.alarm_rules import AlarmOptions, AlarmRules
+from mask_detector.alarms.rules import AlarmOptions, AlarmRules
 from mask_detector.drawing import AnnotatedFrame
+from mask_detector.events.records import SourceChange
 from mask_detector.guard import GuardSink
 from mask_detector.summaries import SummarySink
 from mask_detector.types import Face, FaceBox, Frame
-from mask_detector.watch_events import SourceChange
 
 IMAGE = np.full((240, 320, 3), 90, np.uint8)
 NAMES = ("with_mask", "without_mask")

@@ -15,10 +15,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mask_detector.drawing import AnnotatedFrame
 from mask_detector.errors import MaskDetectorError
+from mask_detector.events.records import SourceChange
 from mask_detector.health import HealthBoard, HealthSink
 from mask_detector.health_server import HealthServer
 from mask_detector.types import Face, FaceBox, Frame
-from mask_detector.watch_events import SourceChange
 
 IMAGE = np.zeros((48, 64, 3), np.uint8)
 

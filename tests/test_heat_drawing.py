@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from conftest import textured_photo
 
-from mask_detector.activation_maps import Explanation
 from mask_detector.errors import MaskDetectorError
-from mask_detector.heat_drawing import (
+from mask_detector.explaining.activation_maps import Explanation
+from mask_detector.explaining.heat_drawing import (
     FULL_HEAT,
     colours_of,
     draw_explanation,

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 
 import pytest
 from conftest import ROOT
@@ -12,40 +13,44 @@ PACKAGE = ROOT / "mask_detector"
 
 # Imports point strictly down: a room may use only rooms of lower floors.
 FLOORS = [
-    {"__init__", "errors", "labels", "quiet", "prefetching", "profiling", "display", "stopping",
-     "leaving", "closing", "mosaic", "file_hash", "photo_names", "split_names", "head_pose",
-     "mask_shapes", "mask_textures"},
-    {"web_page", "photo_light", "types", "calibration", "litert_conversion", "litert_runtime",
-     "onnx_runtime", "lettering", "source_names", "config_file", "networks_plain",
-     "networks_keras", "network_cost", "alarm_sound"},
-    {"networks_residual", "images", "assets", "model_file", "checkpoints", "public_dataset",
-     "blurring", "litert_model", "onnx_model", "onnx_conversion", "trunk", "annotations",
-     "coco_annotations", "detection_scores", "intervals", "face_boxes", "caffe_description",
-     "ssd_file", "ssd_shapes", "ssd_blobs", "watch_events", "captures"},
-    {"turned_copies", "activation_maps", "drawing", "stills", "capture_thread", "people",
-     "alarm_rules", "alarm_addresses", "compliance", "event_lines", "architectures",
-     "yolo_annotations", "cutting_out", "drawn_masks"},
-    {"box_formats"},
-    {"curves", "dataset", "fingerprints", "photo_groups", "comparison", "splitting",
-     "training_options", "input_pipeline", "evaluation", "plots", "mask_classifiers", "engines",
-     "rounding", "reconnecting", "sinks", "tracking", "montage", "benchmark_file",
-     "mtcnn_detector", "ssd_network", "ssd_opencv", "event_log", "event_reading",
-     "alarm_sending", "snapshots", "compliance_report", "heat_drawing", "label_checks"},
+    {"__init__", "errors", "labels", "quiet", "capture.prefetching", "profiling", "display",
+     "stopping", "leaving", "closing", "mosaic", "file_hash", "photo_names", "split_names",
+     "synthesis.head_pose", "synthesis.mask_shapes", "synthesis.mask_textures"},
+    {"web_page", "synthesis.photo_light", "types", "calibration", "runtimes.litert_conversion",
+     "runtimes.litert_runtime", "runtimes.onnx_runtime", "lettering", "capture.source_names",
+     "config_file", "networks.plain", "networks.from_keras", "networks.cost", "alarms.sound"},
+    {"networks.residual", "images", "assets", "model_file", "checkpoints", "public_dataset",
+     "blurring", "runtimes.litert_model", "runtimes.onnx_model", "runtimes.onnx_conversion",
+     "trunk", "annotations.pascal_voc", "annotations.coco", "detection_scores", "intervals",
+     "face_boxes", "ssd.caffe_description", "ssd.file", "ssd.shapes", "ssd.blobs",
+     "events.records", "capture.captures"},
+    {"copies.turned_copies", "explaining.activation_maps", "drawing", "capture.stills",
+     "capture.thread", "people", "alarms.rules", "alarms.addresses", "compliance.counting",
+     "events.lines", "architectures", "annotations.yolo", "annotations.cutting_out",
+     "synthesis.drawn_masks"},
+    {"annotations.formats"},
+    {"curves", "dataset", "copies.fingerprints", "copies.photo_groups", "comparison.verdict",
+     "splitting", "training_options", "input_pipeline", "evaluation", "plots",
+     "mask_classifiers", "engines", "runtimes.rounding", "capture.reconnecting", "sinks",
+     "tracking", "montage", "benchmark.frame_file", "mtcnn_detector", "ssd.network",
+     "ssd.opencv", "events.log", "events.reading", "alarms.sending", "snapshots",
+     "compliance.report", "explaining.heat_drawing", "explaining.label_checks"},
     {"curve_plot", "evaluation_summary", "sources", "window", "summaries", "guard", "health",
-     "compliance_tables", "compliance_plot", "watching", "ssd_litert"},
-    {"evaluation_pictures", "health_server", "compliance_page", "ssd_by_shape", "explanation"},
+     "compliance.tables", "compliance.plot", "watching", "ssd.litert"},
+    {"evaluation_pictures", "health_server", "compliance.page", "ssd.by_shape",
+     "explaining.explanation"},
     {"face_detectors"},
-    {"face_landmarks", "audit", "feature_cache", "training_stages", "pipeline", "demo", "parity",
-     "classic_loop", "benchmark_machine"},
-    {"drawn_sets", "audit_report", "training_data", "face_crops", "training", "chain_judging",
-     "export", "benchmark_frames", "ssd_scenes", "ssd_preparation"},
-    {"training_result", "chain_evaluation", "benchmark_child"},
-    {"comparison_training", "comparison_report", "comparison_plot", "chain_report",
-     "crop_evaluation", "benchmark_process"},
-    {"crop_report", "benchmark"},
-    {"benchmark_report", "benchmark_plot", "mistakes"},
-    {"mistakes_page"},
-    {"commands.__init__", "commands.argument_types"},
+    {"synthesis.face_landmarks", "audit", "feature_cache", "training_stages", "pipeline", "demo",
+     "runtimes.parity", "benchmark.classic_loop", "benchmark.machine"},
+    {"synthesis.drawn_sets", "audit_report", "training_data", "face_crops", "training",
+     "chain.judging", "export", "benchmark.frames", "ssd.scenes", "ssd.preparation"},
+    {"training_result", "chain.evaluation", "benchmark.child"},
+    {"comparison.training", "comparison.report", "comparison.plot", "chain.report",
+     "crop_evaluation", "benchmark.process"},
+    {"crop_report", "benchmark.measuring"},
+    {"benchmark.report", "benchmark.plot", "explaining.mistakes"},
+    {"explaining.mistakes_page"},
+    {"commands.argument_types"},
     {"commands.shared"},
     {"commands.evaluating", "commands.evaluating_chain", "commands.looking"},
     {"commands.audit", "commands.train", "commands.image", "commands.guarding",
@@ -60,16 +65,27 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 FILES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
     for path in PACKAGE.rglob("*.py")
+    if path.name != "__init__.py" or path.parent == PACKAGE
 }
+FOLDERS = {path.parent.name: path for path in PACKAGE.glob("*/__init__.py")}
 
 
 def rooms_imported_by(path):
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "mask_detector.commands":
-            for alias in node.names:
-                yield f"commands.{alias.name}"
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mask_detector."):
-            yield node.module.removeprefix("mask_detector.")
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mask_detector."):
+            room = node.module.removeprefix("mask_detector.")
+            yield from [f"{room}.{a.name}" for a in node.names] if room in FOLDERS else [room]
+
+
+@pytest.mark.parametrize("folder", sorted(FOLDERS))
+def test_a_folder_says_what_it_is_for_and_does_nothing(folder):
+    (docstring,) = ast.parse(FOLDERS[folder].read_text()).body
+    assert isinstance(docstring, ast.Expr) and isinstance(docstring.value.value, str)
+
+
+def test_the_folders_are_packed():
+    packed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    assert {f"mask_detector.{folder}" for folder in FOLDERS} <= set(packed)
 
 
 def test_every_file_has_a_floor_and_every_floor_its_files():

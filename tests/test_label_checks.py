@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mask_detector.label_checks import class_bars, doubtful_labels
+from mask_detector.explaining.label_checks import class_bars, doubtful_labels
 
 
 def test_a_label_is_doubted_where_another_class_passes_its_own_mean():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mask_detector.architectures import ARCHITECTURES
-from mask_detector.network_cost import Cost, cost_of
+from mask_detector.networks.cost import Cost, cost_of
 
 
 def by_tensorflow(model):

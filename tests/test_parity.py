@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from conftest import textured_photo
 
-from mask_detector.parity import BOUNDS, Bound, Judged, Parity, compare, draw_balanced, load_crops
+from mask_detector.runtimes.parity import (
+    BOUNDS,
+    Bound,
+    Judged,
+    Parity,
+    compare,
+    draw_balanced,
+    load_crops,
+)
 from mask_detector.types import FaceBox, ModelCard, Sample
 
 SIZE = 32

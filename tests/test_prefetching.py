@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from mask_detector import prefetching
-from mask_detector.prefetching import Interleaver, Prefetcher
+from mask_detector.capture import prefetching
+from mask_detector.capture.prefetching import Interleaver, Prefetcher
 
 SOON_S = 10.0  # a test that waits longer has failed; on a busy machine a thread may wait its turn
 

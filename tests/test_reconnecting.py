@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mask_detector import reconnecting
-from mask_detector.capture_thread import CaptureThread
+from mask_detector.capture import reconnecting
+from mask_detector.capture.reconnecting import LiveOptions, LiveSource
+from mask_detector.capture.thread import CaptureThread
 from mask_detector.errors import SourceError
-from mask_detector.reconnecting import LiveOptions, LiveSource
 
 PICTURE = (True, np.full((48, 64, 3), 9, np.uint8))
 NOTHING = (False, None)

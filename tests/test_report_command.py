@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from conftest import assert_clear_error
 
-from mask_detector.compliance_plot import plot_report
-from mask_detector.compliance_report import WatchReport
+from mask_detector.compliance.plot import plot_report
+from mask_detector.compliance.report import WatchReport
 from mask_detector.drawing import colour_of
-from mask_detector.event_log import EventLog
+from mask_detector.events.log import EventLog
+from mask_detector.events.records import WatchEvent, utc_text
 from mask_detector.types import Face, FaceBox
-from mask_detector.watch_events import WatchEvent, utc_text
 
 MONDAY_S = 1_794_812_400.0  # 2026-11-16 07:00 UTC
 SCRIPT = "<script>alert('x')</script>"

@@ -5,7 +5,7 @@ import pytest
 from conftest import textured_photo
 from data_sets import settle
 
-from mask_detector.rounding import round_kernels, rounded_together
+from mask_detector.runtimes.rounding import round_kernels, rounded_together
 
 
 def nearest(matrix):

@@ -19,7 +19,7 @@ import pytest
 from conftest import ROOT, SHIPPED_MODEL
 from stream_servers import MjpegServer
 
-from mask_detector.alarm_sending import AlarmSender
+from mask_detector.alarms.sending import AlarmSender
 from mask_detector.commands import check, video
 from mask_detector.config_file import with_config
 from mask_detector.health import HealthBoard

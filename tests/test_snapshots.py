@@ -13,9 +13,9 @@ from small_disk import small_disk
 from mask_detector.blurring import widened
 from mask_detector.drawing import AnnotatedFrame
 from mask_detector.errors import MaskDetectorError
+from mask_detector.events.records import WatchEvent
 from mask_detector.snapshots import SnapshotKeeper, file_name
 from mask_detector.types import Face, Frame
-from mask_detector.watch_events import WatchEvent
 
 TIME = "2026-11-21T18:40:00.123+00:00"
 EVENT = WatchEvent("alarm", TIME, "DOOR", 7, "without_mask", 0.97, (0, 0, 9, 9), 3.2)

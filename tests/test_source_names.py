@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from conftest import textured_photo, write_video
 
+from mask_detector.capture.source_names import shown, source_texts, split_name, unlike
+from mask_detector.capture.stills import StillSource
 from mask_detector.errors import SourceError
-from mask_detector.source_names import shown, source_texts, split_name, unlike
 from mask_detector.sources import open_source, open_sources
-from mask_detector.stills import StillSource
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from conftest import textured_photo, write_video
 from PIL import Image
 
-from mask_detector.captures import VideoSource
+from mask_detector.capture.captures import VideoSource
 from mask_detector.errors import SourceError
 from mask_detector.sources import open_source
 

@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 from conftest import ROOT, assert_clear_error
 
-from mask_detector import assets, ssd_file, ssd_preparation, ssd_shapes
+from mask_detector import assets
 from mask_detector.assets import SSD_PROTOTXT, SSD_WEIGHTS
 from mask_detector.cli import main
 from mask_detector.errors import AssetError, MaskDetectorError, ModelError
 from mask_detector.face_crops import open_training_detector
 from mask_detector.face_detectors import open_detector
-from mask_detector.ssd_file import find_ssd, read_ssd, ssd_path, write_ssd
-from mask_detector.ssd_litert import LiteRtSsdDetector
-from mask_detector.ssd_opencv import SsdDetector
-from mask_detector.ssd_preparation import SsdMaker
+from mask_detector.ssd import file as ssd_file
+from mask_detector.ssd import preparation as ssd_preparation
+from mask_detector.ssd import shapes as ssd_shapes
+from mask_detector.ssd.file import find_ssd, read_ssd, ssd_path, write_ssd
+from mask_detector.ssd.litert import LiteRtSsdDetector
+from mask_detector.ssd.opencv import SsdDetector
+from mask_detector.ssd.preparation import SsdMaker
 
 SIDE, SEEN = 160, (136, 184)  # quickly made; the portrait is nearest to 3:4
 

@@ -7,22 +7,22 @@ import cv2
 import numpy as np
 import pytest
 
-from mask_detector import ssd_preparation
 from mask_detector.assets import SSD_PROTOTXT, SSD_WEIGHTS
-from mask_detector.caffe_description import read_layers, read_weights
 from mask_detector.errors import ModelError
 from mask_detector.images import read_image
-from mask_detector.ssd_file import SsdRecord
-from mask_detector.ssd_litert import Canvas, LiteRtSsdDetector, SsdRunner, decode
-from mask_detector.ssd_network import Ranges, build_network
-from mask_detector.ssd_opencv import SsdDetector
-from mask_detector.ssd_preparation import (
+from mask_detector.ssd import preparation as ssd_preparation
+from mask_detector.ssd.caffe_description import read_layers, read_weights
+from mask_detector.ssd.file import SsdRecord
+from mask_detector.ssd.litert import Canvas, LiteRtSsdDetector, SsdRunner, decode
+from mask_detector.ssd.network import Ranges, build_network
+from mask_detector.ssd.opencv import SsdDetector
+from mask_detector.ssd.preparation import (
     CONFIDENCE,
     SsdMaker,
     compare_runs,
     largest_difference,
 )
-from mask_detector.ssd_scenes import USUAL_HEIGHTS, made_up_scenes
+from mask_detector.ssd.scenes import USUAL_HEIGHTS, made_up_scenes
 
 NATIVE = (300, 300)
 WIDE = (400, 224)

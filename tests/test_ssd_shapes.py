@@ -9,8 +9,8 @@ import pytest
 from mask_detector.assets import SSD_PROTOTXT, SSD_WEIGHTS
 from mask_detector.face_boxes import BoxAdjustment, without_nested
 from mask_detector.face_detectors import open_detector
-from mask_detector.ssd_opencv import SsdDetector
-from mask_detector.ssd_shapes import ASPECTS, seen_shape, shape_of
+from mask_detector.ssd.opencv import SsdDetector
+from mask_detector.ssd.shapes import ASPECTS, seen_shape, shape_of
 from mask_detector.types import FaceBox
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import textured_photo
 from stream_servers import MjpegServer, RtspServer, silent_server
 
-from mask_detector.captures import prepare_for_streams
+from mask_detector.capture.captures import prepare_for_streams
 from mask_detector.errors import SourceError
 from mask_detector.sources import LiveOptions, open_source, open_sources
 

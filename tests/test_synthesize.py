@@ -11,9 +11,9 @@ from mask_detector.audit_report import audit_text, audit_to_dict
 from mask_detector.cli import main
 from mask_detector.commands import synthesize as synthesize_command
 from mask_detector.dataset import person_of, scan
-from mask_detector.drawn_masks import STYLES
 from mask_detector.errors import DatasetError
 from mask_detector.photo_names import cut_from, drawn_from, drawn_name, is_drawn, original_of
+from mask_detector.synthesis.drawn_masks import STYLES
 from mask_detector.training_data import gather
 
 

@@ -7,8 +7,8 @@ from data_sets import audit, write
 
 from mask_detector.audit import split_photos
 from mask_detector.audit_report import audit_text, audit_to_dict
-from mask_detector.fingerprints import fingerprint, near_duplicates
-from mask_detector.turned_copies import turned_copies
+from mask_detector.copies.fingerprints import fingerprint, near_duplicates
+from mask_detector.copies.turned_copies import turned_copies
 
 SIDE = 240
 

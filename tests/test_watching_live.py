@@ -8,8 +8,8 @@ import pytest
 from watchers import PICTURE, Watcher, Webcam, camera_7, frames_of, judge_none, watch_one
 
 from mask_detector.errors import SourceError
+from mask_detector.events.records import SourceChange
 from mask_detector.sinks import TallySink
-from mask_detector.watch_events import SourceChange
 from mask_detector.watching import Annotator, Signals, watch
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")

@@ -45,7 +45,7 @@ import cv2
 import numpy as np
 from mask_detector.sinks import TallySink
 from mask_detector.types import Frame
-from mask_detector.watch_events import SourceChange
+from mask_detector.events.records import SourceChange
 from mask_detector.watching import Annotator, Signals, watch
 from mask_detector.window import WindowSink
 

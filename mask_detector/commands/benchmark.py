@@ -16,9 +16,9 @@ from mask_detector.commands.shared import LIVE_SSD_SIZE, add_face_argument, open
 from mask_detector.errors import MaskDetectorError, writing
 
 if TYPE_CHECKING:
-    from mask_detector.benchmark import Plan, Result
-    from mask_detector.benchmark_child import Side, Start
-    from mask_detector.benchmark_frames import Cutout
+    from mask_detector.benchmark.child import Side, Start
+    from mask_detector.benchmark.frames import Cutout
+    from mask_detector.benchmark.measuring import Plan, Result
 
 HELP = "measure frames per second, start-up and memory against the usual tutorial's loop"
 
@@ -85,8 +85,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.child:
         return _run_child(args.child)
-    from mask_detector.benchmark_machine import Machine
-    from mask_detector.benchmark_report import as_dict, as_text
+    from mask_detector.benchmark.machine import Machine
+    from mask_detector.benchmark.report import as_dict, as_text
 
     _check_plot(args.plot)
     plan, starts = _plan(args), _starts(args)
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(as_text(machine, plan, result))
     if args.plot:
-        from mask_detector.benchmark_plot import plot_result
+        from mask_detector.benchmark.plot import plot_result
 
         with writing(args.plot):
             plot_result(result, machine.title, args.plot)
@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
 def _measure(plan: Plan, starts: list[Start], cutouts: list[Cutout]) -> Result:
     from tqdm import tqdm
 
-    from mask_detector.benchmark import measure
+    from mask_detector.benchmark.measuring import measure
 
     steps = plan.steps(len(starts))
     with (
@@ -133,7 +133,7 @@ def _check_plot(path: Path | None) -> None:
 
 
 def _run_child(text: str) -> int:
-    from mask_detector.benchmark_child import Start, serve
+    from mask_detector.benchmark.child import Start, serve
 
     start, frames = Start.from_text(text)
     serve(lambda: _open_side(start), frames)
@@ -141,11 +141,11 @@ def _run_child(text: str) -> int:
 
 
 def _open_side(start: Start) -> Side:
-    from mask_detector.benchmark_child import OurSide
+    from mask_detector.benchmark.child import OurSide
     from mask_detector.profiling import Profile
 
     if start.side == "classic":
-        from mask_detector.classic_loop import open_classic_loop
+        from mask_detector.benchmark.classic_loop import open_classic_loop
 
         return open_classic_loop(Path(start.model), Path(start.face_folder))
     parser = argparse.ArgumentParser()
@@ -161,8 +161,8 @@ def _up_to(most: int) -> Callable[[str], int]:
 
 
 def _plan(args: argparse.Namespace) -> Plan:
-    from mask_detector.benchmark import Plan
-    from mask_detector.benchmark_frames import Case
+    from mask_detector.benchmark.frames import Case
+    from mask_detector.benchmark.measuring import Plan
 
     cases = tuple(Case(*size, face_count) for size in args.sizes for face_count in args.faces)
     return Plan(cases, args.rounds, args.frames, args.starts)
@@ -170,7 +170,7 @@ def _plan(args: argparse.Namespace) -> Plan:
 
 def _starts(args: argparse.Namespace) -> list[Start]:
     from mask_detector.assets import face_folder, find_file
-    from mask_detector.benchmark_child import Start
+    from mask_detector.benchmark.child import Start
     from mask_detector.model_file import kind_of
 
     model, folder = find_file(args.model).resolve(), face_folder(args.face).resolve()
@@ -184,7 +184,7 @@ def _starts(args: argparse.Namespace) -> list[Start]:
 
 def _cutouts(args: argparse.Namespace) -> list[Cutout]:
     from mask_detector.assets import face_folder
-    from mask_detector.benchmark_frames import cut_out_heads, photos_below, portraits
+    from mask_detector.benchmark.frames import cut_out_heads, photos_below, portraits
     from mask_detector.face_detectors import open_detector
 
     detector = open_detector("ssd", folder=face_folder(args.face), confidence=0.5)

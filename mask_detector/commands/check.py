@@ -124,7 +124,7 @@ def _display() -> str:
 
 
 def _model(args: argparse.Namespace) -> str:
-    from mask_detector.alarm_rules import read_alarm_on
+    from mask_detector.alarms.rules import read_alarm_on
     from mask_detector.assets import find_file
     from mask_detector.engines import fastest_sibling
     from mask_detector.labels import display_name
@@ -142,8 +142,8 @@ def _face_detector(args: argparse.Namespace, frames: Sequence[np.ndarray]) -> st
     """Look for faces in the first frame there is, else in a grey one."""
     import numpy as np
 
-    from mask_detector.ssd_by_shape import SsdByShape
-    from mask_detector.ssd_litert import LiteRtSsdDetector
+    from mask_detector.ssd.by_shape import SsdByShape
+    from mask_detector.ssd.litert import LiteRtSsdDetector
 
     detector = open_face_detector(args, args.confidence, args.detect_size)
     width, height = _USUAL_SIZE
@@ -163,8 +163,8 @@ def _face_detector(args: argparse.Namespace, frames: Sequence[np.ndarray]) -> st
 
 def _alarm(text: str) -> str:
     """Send a test message, and wait until it has arrived."""
-    from mask_detector.alarm_addresses import open_address
-    from mask_detector.alarm_sending import check
+    from mask_detector.alarms.addresses import open_address
+    from mask_detector.alarms.sending import check
 
     with contextlib.closing(open_address(text)) as address:
         name = address.name  # fit to be shown, which the text is not
@@ -174,7 +174,7 @@ def _alarm(text: str) -> str:
 
 
 def _events(path: Path) -> str:
-    from mask_detector.event_lines import format_of
+    from mask_detector.events.lines import format_of
 
     format_of(path)  # the name of a file that events can be written to
     return _place(path)

@@ -19,7 +19,7 @@ from mask_detector.errors import MaskDetectorError, writing
 from mask_detector.training_options import TrainingOptions
 
 if TYPE_CHECKING:
-    from mask_detector.comparison import Entry
+    from mask_detector.comparison.verdict import Entry
     from mask_detector.training_data import TrainingData
 
 HELP = "train several networks on the same photos, and find the smallest that is right enough"
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
             if knob.name not in _SET_FOR_EACH
         }
         load_tensorflow()
-        from mask_detector.comparison_training import check_folder, networks_of
+        from mask_detector.comparison.training import check_folder, networks_of
 
         weights = _weights_by_network(args.backbone_weights or [])
         networks = networks_of(args.architectures, args.widths, common, weights, args.budget)
@@ -125,7 +125,7 @@ def _weights_by_network(texts: list[str]) -> dict[str, str]:
 
 
 def _train_all(networks: list[TrainingOptions], data: TrainingData, folder: Path) -> list[Entry]:
-    from mask_detector.comparison_training import name_of, train_network
+    from mask_detector.comparison.training import name_of, train_network
     from mask_detector.training import prepare_device
 
     print(prepare_device())
@@ -143,10 +143,10 @@ def _train_all(networks: list[TrainingOptions], data: TrainingData, folder: Path
 
 
 def _report(args: argparse.Namespace, entries: list[Entry], data: TrainingData) -> None:
-    from mask_detector.comparison import judge_entries
-    from mask_detector.comparison_plot import plot_comparison
-    from mask_detector.comparison_report import comparison_text, comparison_to_dict
-    from mask_detector.comparison_training import groups_of_test, time_networks
+    from mask_detector.comparison.plot import plot_comparison
+    from mask_detector.comparison.report import comparison_text, comparison_to_dict
+    from mask_detector.comparison.training import groups_of_test, time_networks
+    from mask_detector.comparison.verdict import judge_entries
 
     groups = groups_of_test(data)
     verdict = judge_entries(entries, groups)

@@ -11,7 +11,7 @@ from mask_detector.errors import MaskDetectorError
 from mask_detector.types import DEFAULT_CROP_MARGIN, LEAST_FACE_SIDE
 
 if TYPE_CHECKING:
-    from mask_detector.cutting_out import CutResult
+    from mask_detector.annotations.cutting_out import CutResult
 
 HELP = "cut marked faces out of photos, into one folder per class to train on"
 
@@ -58,8 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mask_detector.box_formats import read_boxes
-    from mask_detector.cutting_out import CutOptions, cut_out_faces
+    from mask_detector.annotations.cutting_out import CutOptions, cut_out_faces
+    from mask_detector.annotations.formats import read_boxes
 
     photos = read_boxes(args.boxes)
     if not any(photo.faces for photo in photos):

@@ -16,7 +16,7 @@ from mask_detector.commands.shared import (
 from mask_detector.errors import MaskDetectorError
 
 if TYPE_CHECKING:
-    from mask_detector.chain_judging import JudgedPhotos, Setting
+    from mask_detector.chain.judging import JudgedPhotos, Setting
     from mask_detector.types import ModelCard
 
 SWEEP_CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
@@ -29,7 +29,7 @@ def evaluate_boxes(args: argparse.Namespace) -> dict[str, Any]:
 
     Without --sweep the summary of the verdicts on the found faces stands at the top.
     """
-    from mask_detector.chain_judging import annotated_photos, judge_photos
+    from mask_detector.chain.judging import annotated_photos, judge_photos
 
     _check_options(args)
     photos = annotated_photos(args.boxes, args.part, args.split_seed)
@@ -50,8 +50,8 @@ def evaluate_boxes(args: argparse.Namespace) -> dict[str, Any]:
 def _one_setting(
     args: argparse.Namespace, judged: JudgedPhotos, setting: Setting, card: ModelCard
 ) -> dict[str, Any]:
-    from mask_detector.chain_evaluation import evaluate_chain, found_verdicts
-    from mask_detector.chain_report import chain_text
+    from mask_detector.chain.evaluation import evaluate_chain, found_verdicts
+    from mask_detector.chain.report import chain_text
     from mask_detector.evaluation_pictures import draw_evaluation
     from mask_detector.evaluation_summary import summary_of_verdicts
 
@@ -91,9 +91,9 @@ def _number(value: float | None) -> str:
 
 
 def _sweep(judged: JudgedPhotos, settings: list[Setting]) -> dict[str, Any]:
-    from mask_detector.chain_evaluation import SMALL_SIDE, evaluate_chain, measure_offsets
-    from mask_detector.chain_judging import Setting
-    from mask_detector.chain_report import sweep_text
+    from mask_detector.chain.evaluation import SMALL_SIDE, evaluate_chain, measure_offsets
+    from mask_detector.chain.judging import Setting
+    from mask_detector.chain.report import sweep_text
 
     reports = [
         evaluate_chain(judged, setting, min_sides=(SMALL_SIDE,), resamples=0)
@@ -131,7 +131,7 @@ def _check_options(args: argparse.Namespace) -> None:
 
 def _settings(args: argparse.Namespace, trained_margin: float) -> list[Setting]:
     """Every combination of what was asked for; without --sweep that is one."""
-    from mask_detector.chain_judging import Setting
+    from mask_detector.chain.judging import Setting
 
     confidences = SWEEP_CONFIDENCES if args.sweep else (DEFAULT_CONFIDENCES[args.detector],)
     margins = SWEEP_MARGINS if args.sweep else (trained_margin,)

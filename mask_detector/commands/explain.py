@@ -14,7 +14,7 @@ from mask_detector.commands.shared import WHOLE_PICTURES, add_judging_arguments,
 from mask_detector.errors import MaskDetectorError
 
 if TYPE_CHECKING:
-    from mask_detector.activation_maps import Explanation
+    from mask_detector.explaining.activation_maps import Explanation
     from mask_detector.types import FaceBox, Frame
 
 HELP = "draw where in photos the classifier sees what it says, as heat over each face"
@@ -58,9 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mask_detector.activation_maps import hottest_region
-    from mask_detector.heat_drawing import draw_explanation
-    from mask_detector.stills import StillSource, common_folder
+    from mask_detector.capture.stills import StillSource, common_folder
+    from mask_detector.explaining.activation_maps import hottest_region
+    from mask_detector.explaining.heat_drawing import draw_explanation
 
     paths = photo_paths(args.photos)
     explainer = open_explainer(args)
@@ -121,7 +121,7 @@ def _moved(region: FaceBox | None, shown: FaceBox) -> FaceBox | None:
 
 def _picture_path(args: argparse.Namespace, frame: Frame, below: Path, number: int) -> Path:
     """Below the output as the photo lies below what all photos share; suffixes keep names apart."""
-    from mask_detector.stills import absolute
+    from mask_detector.capture.stills import absolute
 
     inside = absolute(Path(frame.source)).relative_to(below)
     end = "" if args.detector == WHOLE_PICTURES else f"_face{number}"

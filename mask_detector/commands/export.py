@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mask_detector.commands.argument_types import number_formats
 from mask_detector.engines import sibling_path
 from mask_detector.errors import MaskDetectorError, ModelError
-from mask_detector.onnx_runtime import EXPORTING, check_installed
+from mask_detector.runtimes.onnx_runtime import EXPORTING, check_installed
 
 if TYPE_CHECKING:
     from mask_detector.types import ModelCard, Sample

@@ -16,7 +16,7 @@ from mask_detector.errors import MaskDetectorError
 if TYPE_CHECKING:
     import numpy as np
 
-    from mask_detector.alarm_rules import AlarmRules
+    from mask_detector.alarms.rules import AlarmRules
     from mask_detector.face_detectors import FaceDetector
     from mask_detector.sinks import FrameSink
     from mask_detector.sources import FrameSource
@@ -117,7 +117,7 @@ def open_guard(
     if args.health:
         sinks.append(_open_health(args, sources, stack))
     if args.events:
-        from mask_detector.event_log import EventLog
+        from mask_detector.events.log import EventLog
 
         log = stack.enter_context(EventLog(args.events, int(args.events_size * 1e6)))
         listeners.append(log.write)
@@ -128,7 +128,7 @@ def open_guard(
         listeners.append(summaries.add)
         sinks.append(summaries)
     if args.alarm:
-        from mask_detector.alarm_sending import AlarmSender
+        from mask_detector.alarms.sending import AlarmSender
 
         sender = stack.enter_context(AlarmSender(args.alarm))
     if args.snapshots:
@@ -172,7 +172,7 @@ def _open_health(
 
 
 def _alarm_rules(args: argparse.Namespace, class_names: Sequence[str]) -> AlarmRules:
-    from mask_detector.alarm_rules import AlarmOptions, AlarmRules, read_alarm_on
+    from mask_detector.alarms.rules import AlarmOptions, AlarmRules, read_alarm_on
     from mask_detector.labels import meaning_of
 
     alarm_on = read_alarm_on(args.alarm_on, class_names)

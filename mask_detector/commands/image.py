@@ -105,8 +105,8 @@ def photo_paths(given: list[Path]) -> list[Path]:
 
 
 def _output_sinks(folder: Path | None, paths: list[Path]) -> list[FrameSink]:
+    from mask_detector.capture.stills import common_folder
     from mask_detector.sinks import PictureSink
-    from mask_detector.stills import common_folder
 
     if folder is None:
         return []

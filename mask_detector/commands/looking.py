@@ -10,7 +10,7 @@ from mask_detector.commands.argument_types import positive
 from mask_detector.commands.shared import class_names_of
 
 if TYPE_CHECKING:
-    from mask_detector.explanation import Explainer
+    from mask_detector.explaining.explanation import Explainer
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +51,8 @@ def add_heat_arguments(parser: argparse.ArgumentParser) -> None:
 
 def open_explainer(args: argparse.Namespace) -> Explainer:
     """Load the model that the options name, and say which layer stands in for `feature_map`."""
-    from mask_detector import explanation
     from mask_detector.assets import find_file
+    from mask_detector.explaining import explanation
 
     explainer = explanation.open_explainer(
         find_file(args.model),

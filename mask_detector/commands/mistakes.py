@@ -12,7 +12,7 @@ from mask_detector.commands.shared import add_model_arguments, add_part_argument
 from mask_detector.errors import MaskDetectorError, writing
 
 if TYPE_CHECKING:
-    from mask_detector.mistakes import Mistakes
+    from mask_detector.explaining.mistakes import Mistakes
 
 HELP = "show the surest mistakes and the least sure right verdicts, and labels that look wrong"
 
@@ -62,8 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from mask_detector.audit import audit_dataset
     from mask_detector.crop_evaluation import judge_crops, list_crops, photos_of_part
+    from mask_detector.explaining.mistakes import find_mistakes
     from mask_detector.mask_classifiers import KerasClassifier
-    from mask_detector.mistakes import find_mistakes
 
     with writing(args.output):  # said now, not after minutes of work
         args.output.mkdir(parents=True, exist_ok=True)
@@ -86,8 +86,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write(args: argparse.Namespace, mistakes: Mistakes) -> None:
-    from mask_detector.mistakes import write_doubtful
-    from mask_detector.mistakes_page import write_page
+    from mask_detector.explaining.mistakes import write_doubtful
+    from mask_detector.explaining.mistakes_page import write_page
     from mask_detector.montage import draw_montage
 
     folder, name = args.output, args.dataset.resolve().name

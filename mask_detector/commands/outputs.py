@@ -29,8 +29,8 @@ def output_sinks(args: argparse.Namespace, sources: Sequence[FrameSource]) -> li
     Raises:
         MaskDetectorError: it names no kind of file that we write, or a source.
     """
+    from mask_detector.capture.source_names import path_of
     from mask_detector.sinks import PICTURE_SUFFIXES, VIDEO_CODECS, PictureSink, SinkPerStream
-    from mask_detector.source_names import path_of
     from mask_detector.sources import StillSource
 
     output = args.output
@@ -55,7 +55,7 @@ def output_sinks(args: argparse.Namespace, sources: Sequence[FrameSource]) -> li
 
 def output_paths(args: argparse.Namespace, sources: Sequence[FrameSource]) -> dict[str, Path]:
     """Where the pictures of each stream are saved; those of the only one right where it is said."""
-    from mask_detector.source_names import unlike
+    from mask_detector.capture.source_names import unlike
 
     streams, output = streams_of(sources), args.output
     if output is None or len(streams) == 1:
@@ -68,7 +68,7 @@ def output_paths(args: argparse.Namespace, sources: Sequence[FrameSource]) -> di
 
 def _texts(args: argparse.Namespace) -> list[str]:
     """What the sources are, without the names that people gave them."""
-    from mask_detector.source_names import source_texts, split_name
+    from mask_detector.capture.source_names import source_texts, split_name
 
     return [split_name(text)[1] for text in source_texts(args.source or ["0"])]
 

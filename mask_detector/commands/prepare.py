@@ -13,9 +13,9 @@ from mask_detector.errors import MaskDetectorError
 if TYPE_CHECKING:
     import numpy as np
 
-    from mask_detector.ssd_file import SsdFile
-    from mask_detector.ssd_preparation import RunParity, SsdMaker
-    from mask_detector.ssd_scenes import JudgedPictures
+    from mask_detector.ssd.file import SsdFile
+    from mask_detector.ssd.preparation import RunParity, SsdMaker
+    from mask_detector.ssd.scenes import JudgedPictures
 
 HELP = "build the face detector's network anew for LiteRT, several times faster than OpenCV's run"
 _SHOWN_COUNT = 48  # scenes that show int8 the range of numbers
@@ -58,11 +58,11 @@ def run(args: argparse.Namespace) -> int:
     from mask_detector.assets import face_folder, find_file, provide_ssd
     from mask_detector.demo import portrait
     from mask_detector.quiet import load_tensorflow
-    from mask_detector.ssd_by_shape import SsdByShape
-    from mask_detector.ssd_opencv import SsdDetector
-    from mask_detector.ssd_preparation import MOST_DIFFERENCE, SsdMaker
-    from mask_detector.ssd_scenes import JudgedPictures, made_up_scenes
-    from mask_detector.ssd_shapes import ASPECTS, LIVE_ASPECTS, shape_of
+    from mask_detector.ssd.by_shape import SsdByShape
+    from mask_detector.ssd.opencv import SsdDetector
+    from mask_detector.ssd.preparation import MOST_DIFFERENCE, SsdMaker
+    from mask_detector.ssd.scenes import JudgedPictures, made_up_scenes
+    from mask_detector.ssd.shapes import ASPECTS, LIVE_ASPECTS, shape_of
 
     try:
         load_tensorflow()
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _keep(file: SsdFile, folder: Path) -> None:
     """Write the file; it is the only one of its size, for of two the int8 one would be used."""
-    from mask_detector.ssd_file import NUMBER_FORMATS, ssd_path, write_ssd
+    from mask_detector.ssd.file import NUMBER_FORMATS, ssd_path, write_ssd
 
     record, path = file.record, write_ssd(file, folder)
     for number_format in NUMBER_FORMATS:
@@ -110,8 +110,8 @@ def _best(
     Raises:
         MaskDetectorError: int8 is wanted, and is outside its bounds.
     """
-    from mask_detector.ssd_litert import LiteRtSsdDetector
-    from mask_detector.ssd_preparation import CONFIDENCE, LEAST_FOUND, MOST_EXTRA, compare_runs
+    from mask_detector.ssd.litert import LiteRtSsdDetector
+    from mask_detector.ssd.preparation import CONFIDENCE, LEAST_FOUND, MOST_EXTRA, compare_runs
 
     def measured(file: SsdFile) -> RunParity:
         return compare_runs(maker.opencv, LiteRtSsdDetector(file, CONFIDENCE), judged)
@@ -141,7 +141,7 @@ def _best(
 
 
 def _table(parity: RunParity, number_format: str, judged: JudgedPictures) -> str:
-    from mask_detector.ssd_preparation import CONFIDENCE
+    from mask_detector.ssd.preparation import CONFIDENCE
 
     opencv_ms, litert_ms = parity.milliseconds
     boxes = max(1, parity.box_count)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mask_detector.errors import writing
 
 if TYPE_CHECKING:
-    from mask_detector.compliance_report import WatchReport
+    from mask_detector.compliance.report import WatchReport
 
 HELP = "sum up events files by hour, day and source: a table, a picture and an HTML page"
 
@@ -39,10 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mask_detector.compliance_page import write_page
-    from mask_detector.compliance_plot import plot_report
-    from mask_detector.compliance_tables import summary_lines, tables
-    from mask_detector.event_lines import log_of
+    from mask_detector.compliance.page import write_page
+    from mask_detector.compliance.plot import plot_report
+    from mask_detector.compliance.tables import summary_lines, tables
+    from mask_detector.events.lines import log_of
 
     report = _read(args.events)
     name = log_of(args.events[0]).stem
@@ -65,8 +65,8 @@ def run(args: argparse.Namespace) -> int:
 def _read(paths: list[Path]) -> WatchReport:
     from tqdm import tqdm
 
-    from mask_detector.compliance_report import WatchReport
-    from mask_detector.event_reading import events_files, read_events
+    from mask_detector.compliance.report import WatchReport
+    from mask_detector.events.reading import events_files, read_events
 
     report = WatchReport()
     logs = events_files(paths)

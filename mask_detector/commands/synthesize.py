@@ -59,9 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from mask_detector.assets import face_folder
-    from mask_detector.drawn_sets import DrawOptions, draw_on_folder
-    from mask_detector.face_landmarks import open_head_finder
-    from mask_detector.stills import photos_in
+    from mask_detector.capture.stills import photos_in
+    from mask_detector.synthesis.drawn_sets import DrawOptions, draw_on_folder
+    from mask_detector.synthesis.face_landmarks import open_head_finder
 
     if args.seed < 0:
         raise MaskDetectorError(f"--seed {args.seed}: expected 0 or more")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mask_detector.commands.argument_types import number_formats
 from mask_detector.commands.shared import add_face_argument
 from mask_detector.errors import ModelError, writing
-from mask_detector.onnx_runtime import EXPORTING, check_installed
+from mask_detector.runtimes.onnx_runtime import EXPORTING, check_installed
 from mask_detector.training_options import TrainingOptions
 
 if TYPE_CHECKING:

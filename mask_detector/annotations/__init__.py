@@ -1,0 +1,1 @@
+"""Photos whose faces were boxed and labelled by hand, in three formats."""

@@ -1,0 +1,1 @@
+"""The classic loop against ours, in turn on one machine."""

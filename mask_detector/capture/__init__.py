@@ -1,0 +1,1 @@
+"""Cameras, streams, films and photos: opened, read ahead, lost and found again."""

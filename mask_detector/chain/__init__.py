@@ -1,0 +1,1 @@
+"""The whole chain on annotated photos: photo, face detector, crop, verdict."""

@@ -1,0 +1,1 @@
+"""Several networks trained on the same photos, and which is the smallest that is right enough."""

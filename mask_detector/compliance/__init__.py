@@ -1,0 +1,1 @@
+"""How many people wore their mask: counted, summed up, shown."""

@@ -1,0 +1,1 @@
+"""A look inside: where a network sees what it says, and what it gets wrong."""

@@ -1,0 +1,1 @@
+"""The builders of the networks in `architectures.py`, and what a network costs."""
