@@ -244,7 +244,7 @@ def test_views_are_mirrored_turned_and_lit_as_much_as_is_said(keras):
     angles, mirrored, means = [], 0, []
     for seed in range(400):
         random = np.random.default_rng(seed)
-        rows, columns = np.nonzero(_turned(image, random)[..., 0] > 200)
+        rows, columns = np.nonzero(_turned(image, random, 20)[..., 0] > 200)
         across, down = columns.mean() - 50, 50 - rows.mean()
         mirrored += across < 0
         angles.append(np.degrees(np.arctan2(down, abs(across))))

@@ -54,4 +54,5 @@ def test_nobody_of_the_real_set_is_in_two_splits(real, seed):
         for class_name in audited.class_names:
             of_class = [p for p in audited.photos if p.listed.class_name == class_name]
             here = [p for p in splits[name] if p.listed.class_name == class_name]
-            assert len(here) / len(of_class) == pytest.approx(share, abs=0.01)
+            # Not nearer: half of the bare people's small groups are to train.
+            assert len(here) / len(of_class) == pytest.approx(share, abs=0.02)
