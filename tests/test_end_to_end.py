@@ -27,6 +27,7 @@ def test_a_small_training_on_real_photos_judges_others(data, imagenet, tmp_path,
     done = run(
         "train_mask_detector.py", "--dataset", "dataset", "--model", "m.keras", "--plot", "p.png",
         "--epochs", "4", "--fine-tune-epochs", "2", "--views", "3", "--image-size", "96",
+        "--export", "none",
         "--backbone-weights", imagenet, "--face", face_folder, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
