@@ -11,6 +11,7 @@ import numpy as np
 from conftest import write_dataset
 
 from mask_detector.audit import audit_dataset
+from mask_detector.training_data import gather
 
 
 def write(path, photo, *options):
@@ -95,3 +96,11 @@ def settle(model):
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return model
+
+
+def portraits(root, count=20, start=0, names=("with_mask", "without_mask")):
+    return write_dataset(root, dict.fromkeys(names, count), start=start)
+
+
+def gathered(*roots, seed=0, class_names=None):
+    return gather([audit(root) for root in roots], split_seed=seed, class_names=class_names)

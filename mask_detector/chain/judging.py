@@ -1,7 +1,7 @@
 """Run the whole chain over annotated photos, once, for many settings.
 
 Every photo is searched once per detect size, at the lowest confidence of interest, and every
-face judged once per margin: a higher confidence only leaves boxes out. `evaluation.py` makes
+face judged once per margin: a higher confidence only leaves boxes out. `chain/evaluation.py` makes
 figures of the result.
 """
 

@@ -1,4 +1,4 @@
-"""The figures of `evaluation` in words, for people and for choosing settings."""
+"""The figures of `chain.evaluation` in words, for people and for choosing settings."""
 
 from __future__ import annotations
 

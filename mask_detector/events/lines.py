@@ -49,7 +49,7 @@ class LineFormat:
 
 
 def format_of(path: Path) -> LineFormat:
-    """Choose by the name; `jsonl.3`, a part that was put aside, is a `.jsonl`.
+    """Choose by the name; `events.jsonl.3`, a part that was put aside, is a `.jsonl`.
 
     Raises:
         MaskDetectorError: no name of an events file.
@@ -63,12 +63,12 @@ def format_of(path: Path) -> LineFormat:
 
 
 def log_of(path: Path) -> Path:
-    """`jsonl` for `jsonl.3` and for itself."""
+    """`events.jsonl` for `events.jsonl.3` and for itself."""
     return Path(_PART.sub("", str(path)))
 
 
 def part_number(path: Path) -> int:
-    """3 for `jsonl.3`; 0 for the file that is written to."""
+    """3 for `events.jsonl.3`; 0 for the file that is written to."""
     match = _PART.search(path.name)
     return int(match[1]) if match else 0
 

@@ -4,7 +4,7 @@
         log.write(event)
 
 A line reaches the system as soon as it is written, so that a kill loses at most that line. A file
-that has grown too large is put aside as `jsonl.1`, older ones as `.2`, `.3` ...
+that has grown too large is put aside as `events.jsonl.1`, older ones as `.2`, `.3` ...
 """
 
 from __future__ import annotations

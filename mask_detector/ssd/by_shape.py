@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class SsdByShape:
-    """Sees each picture in the shape of `shapes` that is nearest to its own."""
+    """Sees each picture in the shape of `ssd.shapes` that is nearest to its own."""
 
     DETECT_SIZE = 400  # side of a square of as many pixels as the network sees, for photos
     adjustment = SsdDetector.adjustment
