@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -33,10 +34,13 @@ from mask_detector.evaluation import SIZE_EDGES, SIZE_NAMES
 from mask_detector.face_detectors import FaceDetector, open_detector
 from mask_detector.images import scaled
 from mask_detector.labels import Meaning, display_name, meaning_of
+from mask_detector.pyramid import open_pyramid
 from mask_detector.runtimes.litert_runtime import core_count
 from mask_detector.types import ListedPhoto
 
-CANDIDATES = "ssd:300,ssd:400,ssd:600,yunet:640,yunet:1280,mtcnn:640,haar"
+CANDIDATES = (
+    "ssd:300,ssd:400,ssd:600,ssd:400:pyramid,yunet:640,yunet:1280,yunet:640:pyramid,mtcnn:640,haar"
+)
 IOU = 0.4  # least overlap of a box with the face that it found
 TIMED_SIDE = 1280  # longer side of the photos that are timed, in pixels
 LARGE = f">={SMALL_SIDE}"
@@ -52,17 +56,27 @@ class Candidate:
     name: str
     detect_size: int = 0  # pixels; 0 for one that takes no size
     confidence: float = 0.0
+    is_pyramid: bool = False  # looks at half and at twice the size, too
 
     @classmethod
     def parse(cls, text: str) -> Candidate:
-        """Read `ssd:400`, or `haar`."""
-        name, _, size = text.strip().partition(":")
-        if name not in DEFAULT_CONFIDENCES or not (size or "0").isdecimal():
+        """Read `ssd:400`, `ssd:400:pyramid`, or `haar`."""
+        found = re.fullmatch(r"([\w-]+)(?::(\d+)(:pyramid)?)?", text.strip())
+        if not found or found[1] not in DEFAULT_CONFIDENCES:
             raise MaskDetectorError(
                 f"{text!r} is no detector; expected one of {', '.join(DEFAULT_CONFIDENCES)}, and "
-                f"the pixels that it sees, as in ssd:400"
+                f"the pixels that it sees, as in ssd:400 or ssd:400:pyramid"
             )
-        return cls(name, int(size or 0), DEFAULT_CONFIDENCES[name])
+        name, size, pyramid = found.groups()
+        return cls(name, int(size or 0), DEFAULT_CONFIDENCES[name], bool(pyramid))
+
+    def open(self, folder: Path) -> FaceDetector:
+        """
+        Raises:
+            MaskDetectorError: it can't be had here.
+        """
+        how = {"folder": folder, "confidence": self.confidence, "detect_size": self.detect_size}
+        return (open_pyramid if self.is_pyramid else open_detector)(self.name, **how)
 
 
 @dataclass
@@ -89,12 +103,7 @@ def open_candidates(candidates: list[Candidate], folder: Path) -> dict[Candidate
     opened = {}
     for candidate in candidates:
         try:
-            opened[candidate] = open_detector(
-                candidate.name,
-                folder=face_folder(folder),
-                confidence=candidate.confidence,
-                detect_size=candidate.detect_size,
-            )
+            opened[candidate] = candidate.open(face_folder(folder))
         except MaskDetectorError as error:
             print(f"left out: {error}", file=sys.stderr)
     if not opened:
@@ -163,7 +172,9 @@ def markdown(rows: list[Row]) -> str:
         "|" + "---|" * (len(head) + 1),
     ]
     for row in rows:
-        seen = f"{row.candidate.detect_size} px" if row.candidate.detect_size else "all"
+        size, is_pyramid = row.candidate.detect_size, row.candidate.is_pyramid
+        sizes_seen = (size // 2, size, 2 * size) if is_pyramid else (size,)
+        seen = f"{', '.join(map(str, sizes_seen))} px" if size else "all"
         cells = [
             f"{row.candidate.name} at {row.candidate.confidence:g}",
             seen,

@@ -19,26 +19,22 @@ from tqdm import tqdm
 from mask_detector.audit import SMALLEST_SIDE
 from mask_detector.face_detectors import FaceDetector, open_detector
 from mask_detector.images import read_image
-from mask_detector.ssd.opencv import SsdDetector
 from mask_detector.types import FaceBox, Sample
+
+_CONFIDENCE = 0.5
+DETECT_SIZE = 224  # pixels; with more, faces that fill the photo are found in halves
 
 
 def open_training_detector(folder: Path) -> FaceDetector:
     """The detector for training photos: sure of its faces, which are large there.
 
-    It is OpenCV's run on every machine, so that each cuts out the same faces, and it leaves its
-    boxes as they come. People draw them a little lower and smaller, but training
-    moves and widens them by more than that anyway.
+    It is OpenCV's run on every machine, so that each cuts out the same faces, whatever is prepared.
 
     Args:
         folder: of its weights.
     """
     return open_detector(
-        "ssd-opencv",
-        folder=folder,
-        confidence=0.5,
-        detect_size=SsdDetector.NATIVE_SIZE,
-        is_adjusted=False,
+        "ssd-opencv", folder=folder, confidence=_CONFIDENCE, detect_size=DETECT_SIZE
     )
 
 

@@ -196,7 +196,7 @@ def open_detector(
             `DETECT_SIZE`. Twice as many show faces half as large and cost four times as much.
             Haar takes none, nor do whole pictures.
         is_adjusted: bring the boxes to those that people draw. False leaves them as they come,
-            and lets the SSD see a square, as tutorials do.
+            and lets the SSD see a square and err about large faces, as tutorials do.
 
     Raises:
         MaskDetectorError: an unknown name, or weights that can't be had.
@@ -207,5 +207,5 @@ def open_detector(
     if not is_adjusted:
         detector.adjustment = BoxAdjustment()
         if isinstance(detector, SsdByShape):
-            detector.is_square = True
+            detector.is_classic = True
     return detector

@@ -1,7 +1,7 @@
 """Compute what the frozen part of a network says about each picture once, not in every epoch.
 
     trunk, top = cut(model)                        # where the layers that train begin
-    store = extract(Trunk(trunk, n), batches, path)  # (n, ...) float16 on disk
+    store = extract(FrozenNetwork(trunk, n), batches, path)  # (n, ...) float16 on disk
     top.fit(FeatureBatches(store, labels, ...).dataset)
 
 Training then runs the top alone. Of each picture several augmented views are kept, and the epochs
@@ -19,8 +19,8 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from mask_detector.errors import writing
+from mask_detector.frozen_network import FrozenNetwork
 from mask_detector.input_pipeline import PictureBatches, ordered_indices, with_length
-from mask_detector.trunk import Trunk
 
 _MOST_ROOM = 1.5  # of features; a picture's is 1. ResNet50's last blocks take in 1.33
 
@@ -60,7 +60,7 @@ def cut(model: keras.Model) -> tuple[keras.Model, keras.Model] | None:
     return None
 
 
-def extract(trunk: Trunk, batches: PictureBatches, path: Path) -> np.ndarray:
+def extract(trunk: FrozenNetwork, batches: PictureBatches, path: Path) -> np.ndarray:
     """Run the trunk over all pictures in order, and keep the features on disk.
 
     Args:
@@ -80,7 +80,7 @@ def extract(trunk: Trunk, batches: PictureBatches, path: Path) -> np.ndarray:
     return np.load(path, mmap_mode="r")
 
 
-def _write_features(trunk: Trunk, batches: PictureBatches, file: BinaryIO) -> None:
+def _write_features(trunk: FrozenNetwork, batches: PictureBatches, file: BinaryIO) -> None:
     shape = (len(batches.labels), *trunk.output_shape[1:])
     header = {"descr": "<f2", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)

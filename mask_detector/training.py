@@ -25,12 +25,12 @@ from sklearn.utils.class_weight import compute_class_weight
 from mask_detector.architectures import build_model, set_trainable_top, set_trainable_whole
 from mask_detector.checkpoints import Checkpoints
 from mask_detector.feature_cache import FeatureBatches, cut, extract
+from mask_detector.frozen_network import FrozenNetwork
 from mask_detector.input_pipeline import PictureBatches, reseed
 from mask_detector.labels import Meaning, meaning_of
 from mask_detector.networks.cost import cost_of
 from mask_detector.training_options import TrainingOptions
 from mask_detector.training_stages import Stage, stages_of
-from mask_detector.trunk import Trunk
 from mask_detector.types import Sample
 
 logger = logging.getLogger(__name__)
@@ -159,7 +159,7 @@ def _feature_batches(
     )
     views.augmentation = options.augmentation
     validation = PictureBatches(splits["val"], size, options.batch_size, margin=margin)
-    trunk = Trunk(frozen, len(views.labels) + len(validation.labels))
+    trunk = FrozenNetwork(frozen, len(views.labels) + len(validation.labels))
     return (
         FeatureBatches(
             extract(trunk, views, folder / "train-features.npy"),

@@ -43,9 +43,11 @@ def test_every_detector_of_the_package_can_be_named():
     for name, confidence in DEFAULT_CONFIDENCES.items():
         assert Candidate.parse(f" {name}:320") == Candidate(name, 320, confidence)
         assert Candidate.parse(name) == Candidate(name, 0, confidence)
+    pyramid = Candidate.parse("yunet:640:pyramid")
+    assert pyramid == Candidate("yunet", 640, DEFAULT_CONFIDENCES["yunet"], is_pyramid=True)
 
 
-@pytest.mark.parametrize("text", ["retina", "ssd:big", "ssd:-3", ""])
+@pytest.mark.parametrize("text", ["retina", "ssd:big", "ssd:-3", "ssd:pyramid", ""])
 def test_what_is_no_detector_is_named(text):
     with pytest.raises(MaskDetectorError, match=r"no detector; expected .*ssd:400"):
         Candidate.parse(text)

@@ -6,6 +6,8 @@ import pytest
 from conftest import textured_photo
 from data_sets import write
 
+from mask_detector.detection_scores import iou_of
+from mask_detector.face_boxes import edges_of
 from mask_detector.face_crops import add_face_crops, open_training_detector
 from mask_detector.types import FaceBox, Sample
 
@@ -88,3 +90,10 @@ def test_many_photos_keep_their_order_and_their_own_faces(portrait, face_folder,
     centres = np.array([(s.box.left + s.box.right) / 2 for s in found[1::2]])
     np.testing.assert_allclose(np.diff(centres), 20, atol=8)
     assert all(0 <= s.box.top < s.box.bottom <= height for s in found[1::2])
+
+
+def test_a_face_that_fills_the_photo_is_cut_out_whole(portrait, detector):
+    """Most training photos are such; a detector that sees many pixels finds them in halves."""
+    (found,) = detector.detect(portrait[100:390, 165:370])
+    drawn = np.array([[20.0, 40, 183, 235]])  # by hand: forehead to chin, ear to ear
+    assert iou_of(edges_of([found]), drawn)[0, 0] > 0.8

@@ -95,7 +95,7 @@ def test_every_detector_finds_the_one_face(detector, portrait):
 
 def test_the_ssd_says_what_the_weights_say(two_faces, face_folder):
     paths = face_folder / "deploy.prototxt", face_folder / SSD_WEIGHTS.name
-    boxes = SsdDetector(*paths, confidence=0.05).detect(two_faces)
+    boxes = SsdDetector(*paths, confidence=0.05, keeps_steps=True).detect(two_faces)
     height, width = two_faces.shape[:2]
     expected = []
     for score, edges in sorted(raw_rows(face_folder, two_faces), key=lambda row: -row[0]):

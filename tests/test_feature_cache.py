@@ -174,9 +174,9 @@ def trunk(keras):
 
 def by_keras(trunk):
     """The engine for few pictures."""
-    from mask_detector.trunk import Trunk
+    from mask_detector.frozen_network import FrozenNetwork
 
-    return Trunk(trunk, picture_count=1)
+    return FrozenNetwork(trunk, picture_count=1)
 
 
 def batches_of(samples, **options):
@@ -236,10 +236,10 @@ import keras
 from mask_detector.errors import MaskDetectorError
 from mask_detector.feature_cache import extract
 from mask_detector.input_pipeline import PictureBatches
-from mask_detector.trunk import Trunk
+from mask_detector.frozen_network import FrozenNetwork
 from mask_detector.types import Sample
 pixels = keras.Input((64, 64, 3))
-trunk = Trunk(keras.Model(pixels, keras.layers.AveragePooling2D(4)(pixels)), 8)
+trunk = FrozenNetwork(keras.Model(pixels, keras.layers.AveragePooling2D(4)(pixels)), 8)
 batches = PictureBatches([Sample(Path({str(samples[0].path)!r}), 0, 0)] * 8, 64, 4, margin=0.3)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))

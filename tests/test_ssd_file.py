@@ -14,6 +14,7 @@ from mask_detector import assets
 from mask_detector.assets import SSD_PROTOTXT, SSD_WEIGHTS
 from mask_detector.cli import main
 from mask_detector.errors import AssetError, MaskDetectorError, ModelError
+from mask_detector.face_crops import DETECT_SIZE as TRAINING_SIZE
 from mask_detector.face_crops import open_training_detector
 from mask_detector.face_detectors import open_detector
 from mask_detector.ssd import file as ssd_file
@@ -41,10 +42,12 @@ def folder(face_folder, tmp_path):
     return tmp_path
 
 
-def opened(folder, side=SIDE, name="ssd"):
-    """What looks at the portrait, 512x600."""
-    finder = open_detector(name, folder=folder, confidence=0.5, detect_size=side)
-    return finder.run_for(512, 600)
+def opened(folder, side=SIDE, name="ssd", *, picture=(512, 600), is_adjusted=True):
+    """What looks at a picture of this size, by default the portrait's."""
+    finder = open_detector(
+        name, folder=folder, confidence=0.5, detect_size=side, is_adjusted=is_adjusted
+    )
+    return finder.run_for(*picture)
 
 
 def test_a_file_is_read_as_it_was_written(file, tmp_path):
@@ -111,12 +114,24 @@ def test_a_network_that_cannot_be_had_is_told_before_the_first_frame(file, tmp_p
         open_detector("ssd-opencv", folder=tmp_path, confidence=0.5)
 
 
+def as_of_size(file, side):
+    """The same network, as if made for a square of that side."""
+    return dataclasses.replace(
+        file, record=dataclasses.replace(file.record, height=side, width=side)
+    )
+
+
 def test_training_looks_with_opencv_whatever_is_prepared(file, folder):
-    record = dataclasses.replace(file.record, height=300, width=300)
-    write_ssd(dataclasses.replace(file, record=record), folder)
-    finder = open_detector("ssd", folder=folder, confidence=0.5, detect_size=300, is_adjusted=False)
-    assert isinstance(finder.run_for(512, 600), LiteRtSsdDetector)
-    assert isinstance(open_training_detector(folder).run_for(512, 600), SsdDetector)
+    write_ssd(as_of_size(file, TRAINING_SIZE), folder)
+    assert isinstance(opened(folder, TRAINING_SIZE, picture=(600, 600)), LiteRtSsdDetector)
+    assert isinstance(open_training_detector(folder).run_for(600, 600), SsdDetector)
+
+
+def test_what_tutorials_do_is_done_by_opencv_whatever_is_prepared(file, folder):
+    write_ssd(as_of_size(file, 300), folder)
+    assert isinstance(opened(folder, 300, picture=(600, 600)), LiteRtSsdDetector)
+    classic = opened(folder, 300, picture=(600, 600), is_adjusted=False)
+    assert isinstance(classic, SsdDetector)
 
 
 def of_another_caffemodel(file):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from mask_detector.commands import video
 from mask_detector.commands.shared import (
-    LIVE_SSD_SIZE,
     WHOLE_PICTURES,
     add_judging_arguments,
     open_pipeline,
@@ -20,7 +19,7 @@ HELP = "show the program at work: on the camera if there is one, else on a clip 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_judging_arguments(parser, ssd_size=LIVE_SSD_SIZE)
+    add_judging_arguments(parser, is_live=True)
     parser.add_argument(
         "-o",
         "--output",

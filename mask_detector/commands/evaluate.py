@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--raw-boxes",
         action="store_true",
         help="with --boxes: the detector's boxes as they come, not brought to those people draw; "
-        "the SSD sees the picture stretched to a square, as in tutorials",
+        "the SSD sees the picture once, stretched to a square, as in tutorials",
     )
     add_part_arguments(parser)
     parser.add_argument(

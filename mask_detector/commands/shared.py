@@ -24,7 +24,9 @@ DEFAULT_CONFIDENCES = {
 }  # fmt: skip
 WHOLE_PICTURES = "none"  # the detector that takes each picture as it is
 DETECTOR_NAMES = tuple(DEFAULT_CONFIDENCES)
-LIVE_SSD_SIZE, PHOTO_SSD_SIZE = 300, 400  # `--detect-size 0`: a camera does not wait, a photo does
+LIVE_SSD_SIZE, _PHOTO_SSD_SIZE = 300, 400  # a camera does not wait, a photo does
+_OTHER_SIZE = 640  # of yunet and mtcnn
+_WITH_PYRAMID = ("ssd", "ssd-opencv", "yunet")  # mtcnn and haar look at many sizes by themselves
 
 
 def add_part_arguments(parser: argparse.ArgumentParser, more: str = "") -> None:
@@ -83,7 +85,7 @@ def add_judging_arguments(
     *,
     several: bool = False,
     looks_inside: bool = False,
-    ssd_size: int = PHOTO_SSD_SIZE,
+    is_live: bool = False,
 ) -> None:
     """Add the options of detector and classifier.
 
@@ -93,10 +95,11 @@ def add_judging_arguments(
             very file that is given is judged: there is no `--engine`.
         looks_inside: the model itself is needed, layer by layer: there is no `--engine`, and no
             face is too small.
-        ssd_size: what `--detect-size 0` means to the SSD.
+        is_live: for frames that do not wait: the detector looks once, and the SSD at fewer pixels.
     """
     wrap = list_of if several else (lambda value_type: value_type)
     add_model_arguments(parser, looks_inside=looks_inside)
+    ssd_size = LIVE_SSD_SIZE if is_live else _PHOTO_SSD_SIZE
     parser.set_defaults(engine="", ssd_size=ssd_size)
     if not several and not looks_inside:
         parser.add_argument(
@@ -142,7 +145,15 @@ def add_judging_arguments(
         help="how large the detector sees the picture: the longer side for yunet and mtcnn; ssd "
         "sees as many pixels as a square of this side has; twice the size finds faces half as "
         f"large and takes four times as long; 0 is the detector's own size: ssd {ssd_size}, yunet "
-        "and mtcnn 640",
+        f"and mtcnn {_OTHER_SIZE}",
+    )
+    parser.add_argument(
+        "--pyramid",
+        action=argparse.BooleanOptionalAction,
+        default=not is_live,
+        help="ssd and yunet look at half and at twice the size, too: they find more faces, small "
+        "ones and ones that fill the picture, and draw more boxes around none, in five times the "
+        f"time (default: {'no' if is_live else 'yes'})",
     )
 
 
@@ -190,18 +201,21 @@ def open_face_detector(
     """Open the detector that the options name; without a confidence it takes its default."""
     from mask_detector.assets import face_folder
     from mask_detector.face_detectors import open_detector
+    from mask_detector.pyramid import open_pyramid
 
-    if confidence is None:
-        confidence = DEFAULT_CONFIDENCES[args.detector]
-    if not detect_size and args.detector.startswith("ssd"):
-        detect_size = args.ssd_size
-    return open_detector(
-        args.detector,
-        folder=face_folder(args.face),
-        confidence=confidence,
-        detect_size=detect_size,
-        is_adjusted=is_adjusted,
-    )
+    how = {
+        "folder": face_folder(args.face),
+        "confidence": DEFAULT_CONFIDENCES[args.detector] if confidence is None else confidence,
+        "detect_size": detect_size or own_detect_size(args),
+    }
+    if args.pyramid and is_adjusted and args.detector in _WITH_PYRAMID:
+        return open_pyramid(args.detector, **how)
+    return open_detector(args.detector, **how, is_adjusted=is_adjusted)
+
+
+def own_detect_size(args: argparse.Namespace) -> int:
+    """What `--detect-size 0` stands for, in pixels."""
+    return args.ssd_size if args.detector.startswith("ssd") else _OTHER_SIZE
 
 
 def open_classifier(args: argparse.Namespace) -> MaskClassifier:

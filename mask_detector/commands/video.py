@@ -15,7 +15,6 @@ from mask_detector.commands.argument_types import positive
 from mask_detector.commands.guarding import add_guard_arguments, open_guard
 from mask_detector.commands.outputs import output_paths, output_sinks, streams_of
 from mask_detector.commands.shared import (
-    LIVE_SSD_SIZE,
     WHOLE_PICTURES,
     add_judging_arguments,
     check_blurring,
@@ -72,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     live.add_argument(
         "--wait", action="store_true", help="wait for a source that is not there at the start"
     )
-    add_judging_arguments(parser, ssd_size=LIVE_SSD_SIZE)
+    add_judging_arguments(parser, is_live=True)
     parser.add_argument(
         "--width",
         type=int,

@@ -65,7 +65,7 @@ def fingerprint(path: Path) -> Fingerprint:
         thumbnail=cv2.resize(grey, side, interpolation=cv2.INTER_AREA),
         width=image.shape[1],
         height=image.shape[0],
-        contrast=float(image.std(axis=(0, 1)).max()),
+        contrast=float(cv2.meanStdDev(image)[1].max()),  # numpy takes longer than all the rest
     )
 
 

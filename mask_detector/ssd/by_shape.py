@@ -9,7 +9,7 @@ import numpy as np
 
 from mask_detector.assets import SSD_WEIGHTS, provide_ssd
 from mask_detector.errors import ModelError
-from mask_detector.face_boxes import without_nested
+from mask_detector.face_boxes import without_parts
 from mask_detector.ssd.file import find_ssd, has_ssd
 from mask_detector.ssd.litert import LiteRtSsdDetector
 from mask_detector.ssd.opencv import SsdDetector, check_caffe_reader
@@ -24,7 +24,7 @@ class SsdByShape:
 
     DETECT_SIZE = 400  # side of a square of as many pixels as the network sees, for photos
     adjustment = SsdDetector.adjustment
-    is_square = False  # whether pictures are stretched to a square instead, as tutorials do
+    is_classic = False  # as tutorials do it: pictures stretched to a square, OpenCV's run of it
 
     def __init__(
         self, folder: Path, confidence: float, detect_size: int = 0, *, is_quick: bool = True
@@ -50,12 +50,12 @@ class SsdByShape:
     def detect(self, image: np.ndarray) -> list[FaceBox]:
         height, width = image.shape[:2]
         boxes = self.run_for(width, height).detect(image)
-        return boxes if self.is_square else without_nested(boxes)
+        return boxes if self.is_classic else without_parts(boxes)
 
     def run_for(self, width: int, height: int) -> SsdDetector | LiteRtSsdDetector:
         """What looks at pictures of this size; opened when the first one comes."""
         shape = (self._side, self._side)
-        if not self.is_square:
+        if not self.is_classic:
             shape = seen_shape(width, height, self._side)
         if shape not in self._runs:
             self._runs[shape] = self._open(*shape)
@@ -64,7 +64,7 @@ class SsdByShape:
 
     def _open(self, width: int, height: int) -> SsdDetector | LiteRtSsdDetector:
         file = None
-        if self._is_quick:
+        if self._is_quick and not self.is_classic:
             file = find_ssd(self._folder, height, width, SSD_WEIGHTS.sha256)
         if file is not None:
             try:
@@ -73,4 +73,6 @@ class SsdByShape:
                 logger.warning("%s; OpenCV runs it instead", error)
         if self._caffe_paths is None:  # reading and checking it takes 15 ms, mostly for nothing
             self._caffe_paths = provide_ssd(self._folder)
-        return SsdDetector(*self._caffe_paths, self._confidence, (width, height))
+        return SsdDetector(
+            *self._caffe_paths, self._confidence, (width, height), keeps_steps=self.is_classic
+        )

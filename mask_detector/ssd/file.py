@@ -20,7 +20,7 @@ import numpy as np
 from mask_detector.errors import ModelError, writing
 
 NUMBER_FORMATS = ("int8", "float32")  # the quicker first
-BUILDER = 1  # goes up when files of an older builder are to be made anew
+BUILDER = 2  # goes up when files of an older builder are to be made anew
 _RECORD, _PRIORS = "ssd_record.json", "priors.npy"
 
 logger = logging.getLogger(__name__)

@@ -43,6 +43,8 @@ class SsdDetector:
         weights: Path,
         confidence: float,
         size: tuple[int, int] = (NATIVE_SIZE, NATIVE_SIZE),
+        *,
+        keeps_steps: bool = False,
     ) -> None:
         """
         Args:
@@ -50,6 +52,8 @@ class SsdDetector:
             weights: the `.caffemodel`.
             confidence: boxes that score less are dropped, 0-1.
             size: width and height, in pixels, to which pictures are stretched.
+            keeps_steps: spread the boxes as the description says, as tutorials do: a face that
+                fills the picture is then found half beside itself, or twice.
 
         Raises:
             MaskDetectorError: this OpenCV does not read Caffe networks.
@@ -61,10 +65,10 @@ class SsdDetector:
             f"confidence_threshold: {self.LEAST_SCORE}",
             prototxt.read_text(),
         )
-        if size != (self.NATIVE_SIZE, self.NATIVE_SIZE):
-            # The two coarsest grids of boxes are spread over 300 pixels by hand. Without these
-            # lines OpenCV spreads them over the whole input; with them large faces are found
-            # once more beside themselves.
+        if not keeps_steps:
+            # The description lays the two coarsest grids of boxes, for the largest faces, in steps
+            # of 100 and 300 pixels, but they have five cells a side, of 60 pixels at its own size.
+            # Without these lines OpenCV spreads each grid over the picture, as it should be.
             layers = re.sub(r"\bstep:\s*(100|300)\b", "", layers)
         self._size = size
         self._network = cv2.dnn.readNetFromCaffe(

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from mask_detector.detection_scores import iou_of, match
 from mask_detector.errors import ModelError
-from mask_detector.face_boxes import edges_of, without_nested
+from mask_detector.face_boxes import edges_of, without_parts
 from mask_detector.face_detectors import FaceDetector
 from mask_detector.file_hash import sha256_of
 from mask_detector.runtimes.litert_conversion import to_litert
@@ -169,7 +169,7 @@ def compare_runs(
 def _timed(detector: FaceDetector, picture: np.ndarray) -> tuple[list[FaceBox], float]:
     started = time.perf_counter()
     boxes = detector.detect(picture)
-    return without_nested(boxes), time.perf_counter() - started  # as `SsdByShape` does
+    return without_parts(boxes), time.perf_counter() - started  # as `SsdByShape` does
 
 
 def _partners(boxes: list[FaceBox], expected: list[FaceBox]) -> np.ndarray:

@@ -27,9 +27,9 @@ def pictures(count):
 
 
 def test_litert_says_what_keras_says_but_for_the_rounding_of_what_is_kept(model):
-    from mask_detector.trunk import Trunk
+    from mask_detector.frozen_network import FrozenNetwork
 
-    quick = Trunk(model, MANY)
+    quick = FrozenNetwork(model, MANY)
     assert quick.output_shape == model.output_shape
     for count in (5, 1, 8):  # more and fewer than there are cores
         expected = np.asarray(model(pictures(count).astype(np.float32), training=False))
@@ -52,9 +52,9 @@ def test_keras_computes_what_litert_cannot_and_what_is_not_worth_converting(
     keras, caplog, count, lines
 ):
     """Only a conversion that was tried can fail, and then says so once."""
-    from mask_detector.trunk import Trunk
+    from mask_detector.frozen_network import FrozenNetwork
 
-    trunk = Trunk(beyond_litert(), count)
+    trunk = FrozenNetwork(beyond_litert(), count)
     with caplog.at_level(logging.INFO, "mask_detector"):
         for _ in range(2):
             features = trunk(np.full((4, 16, 16, 3), 150, np.uint8))

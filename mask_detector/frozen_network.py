@@ -1,4 +1,4 @@
-"""Run the frozen part of a network over many pictures by the quickest engine there is.
+"""Run a network that no longer changes over many pictures, by the quickest engine there is.
 
 On processors LiteRT takes a third of Keras' time for the same numbers. It does not share one
 picture among threads well, so each core gets an interpreter of its own.
@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 _WORTH_CONVERTING = 1000  # pictures; Keras is through with fewer before they are converted for
 
 
-class Trunk:
-    """Features of pictures; which engine computes them is decided when the first are asked for."""
+class FrozenNetwork:
+    """What a network says of pictures; its engine is chosen when the first are asked for."""
 
     def __init__(self, model: keras.Model, picture_count: int) -> None:
         """
@@ -37,7 +37,7 @@ class Trunk:
         self._model, self._picture_count = model, picture_count
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        """Of pictures `(n, h, w, 3)`, any number type: features `(n, ...)` float32."""
+        """Of pictures `(n, h, w, 3)`, any number type: what comes out, `(n, ...)` float32."""
         return self._compute(pictures)
 
     @functools.cached_property
@@ -47,7 +47,7 @@ class Trunk:
             try:
                 return _LiteRtPool(self._model)
             except ModelError as error:
-                logger.info("%s; Keras computes the frozen features, more slowly", error)
+                logger.info("%s; Keras runs it, more slowly", error)
         return _by_keras(self._model)
 
 

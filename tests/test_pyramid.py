@@ -1,0 +1,102 @@
+"""Faces that fill a picture and faces in a crowd are found by looking at several sizes."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from mask_detector.detection_scores import iou_of
+from mask_detector.face_boxes import edges_of
+from mask_detector.face_detectors import open_detector
+from mask_detector.pyramid import PyramidDetector, open_pyramid
+from mask_detector.types import FaceBox
+
+PICTURE = np.zeros((400, 400, 3), np.uint8)
+
+
+class Found:
+    """A detector that has found some boxes already, and counts its looks."""
+
+    def __init__(self, *boxes):
+        self.boxes, self.looks = list(boxes), 0
+
+    def detect(self, image):
+        self.looks += 1
+        return self.boxes
+
+
+def box(left, top, side, score):
+    return FaceBox(left, top, left + side, top + side, score)
+
+
+@pytest.fixture(scope="module")
+def pyramid(face_folder):
+    return open_pyramid("ssd-opencv", folder=face_folder, confidence=0.25, detect_size=400)
+
+
+@pytest.fixture(scope="module")
+def single(face_folder):
+    return open_detector("ssd-opencv", folder=face_folder, confidence=0.25, detect_size=400)
+
+
+def test_what_finer_looks_say_of_large_faces_does_not_count():
+    face, half, small = box(100, 100, 200, 0.8), box(200, 200, 160, 0.9), box(0, 0, 30, 0.6)
+    looks = {200: Found(face), 400: Found(half), 800: Found(half, small)}
+    assert PyramidDetector(looks).detect(PICTURE) == [face, small]
+    assert PyramidDetector({400: Found(half)}).detect(PICTURE) == [half]  # the coarsest may
+
+
+def test_of_two_looks_at_one_face_the_surer_stays():
+    coarse, fine = box(10, 10, 60, 0.5), box(14, 12, 60, 0.9)
+    other = box(300, 300, 60, 0.7)
+    looks = {200: Found(coarse), 400: Found(fine, other), 800: Found()}
+    assert PyramidDetector(looks).detect(PICTURE) == [fine, other]
+    assert PyramidDetector({200: Found(), 400: Found()}).detect(PICTURE) == []
+
+
+def test_a_picture_of_few_pixels_is_not_enlarged_for_nothing():
+    looks = {200: Found(), 400: Found(), 800: Found()}
+    PyramidDetector(looks).detect(np.zeros((150, 150, 3), np.uint8))
+    assert [found.looks for found in looks.values()] == [1, 1, 0]
+    PyramidDetector(looks).detect(np.zeros((40, 40, 3), np.uint8))
+    assert [found.looks for found in looks.values()] == [2, 1, 0]  # once at least
+
+
+def test_a_face_that_fills_the_photo_is_one_face(pyramid, single, portrait):
+    """Forehead to chin and ear to ear; by hand, as people draw it."""
+    close, drawn = portrait[100:390, 165:370], [[20, 40, 183, 235]]
+    assert len(single.detect(close)) > 1
+    (found,) = pyramid.detect(close)
+    assert iou_of(edges_of([found]), np.array(drawn, float))[0, 0] > 0.8
+
+
+def test_a_face_in_the_distance_is_found(pyramid, single, portrait):
+    distant = np.full((900, 1200, 3), 128, np.uint8)
+    small = cv2.resize(portrait, (85, 100), interpolation=cv2.INTER_AREA)
+    distant[400:500, 700:785] = small
+    assert single.detect(distant) == []
+    (found,) = pyramid.detect(distant)
+    drawn = np.array([[160, 80, 370, 380]]) / 6 + (700, 400, 700, 400)
+    assert iou_of(edges_of([found]), drawn)[0, 0] > 0.5
+
+
+def test_photos_are_looked_at_so_and_video_where_it_is_asked_for(run, portrait, tmp_path):
+    photo = tmp_path / "close.png"
+    cv2.imwrite(str(photo), portrait[100:390, 165:370])
+
+    def faces_in_photo(*options):
+        done = run("-m", "mask_detector", "image", photo, "--json", *options)
+        assert done.returncode == 0, done.stderr
+        return len(json.loads(done.stdout)["faces"])
+
+    assert (faces_in_photo(), faces_in_photo("--no-pyramid")) == (1, 2)
+
+    def faces_in_video(*options):
+        options = ("--source", photo, "--no-display", "--detect-size", "400", *options)
+        done = run("detect_mask_video.py", *options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()[-1]
+
+    assert "1 frames, 2 faces" in faces_in_video()
+    assert "1 frames, 1 faces" in faces_in_video("--pyramid")
