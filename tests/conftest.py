@@ -24,6 +24,15 @@ from mask_detector.quiet import load_tensorflow
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED_MODEL = ROOT / "models" / "mask_detector.keras"
+# Files that take minutes. They come first, so that in the end no core waits for another.
+_LONGEST = ("test_training", "test_end_to_end", "test_ssd_file", "test_training_from_scratch",
+            "test_architectures", "test_export", "test_image_command", "test_benchmark",
+            "test_evaluate_command", "test_comparison")  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 @pytest.fixture(scope="session")

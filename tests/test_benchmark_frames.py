@@ -110,10 +110,10 @@ def test_a_face_too_small_or_with_a_neighbour_is_left_out(portrait, face_folder)
     detector = open_detector("ssd", folder=face_folder, confidence=0.5)
     small = cv2.resize(portrait, (90, 105), interpolation=cv2.INTER_AREA)
     alone = cut_out_heads([portrait], detector)[0]
-    narrow = alone.image[:, round(0.3 * alone.box.width) : -round(0.3 * alone.box.width)]
-    two = np.hstack([narrow, narrow])
-    assert len(detector.detect(two)) == 2
-    for photo in (np.vstack([small] * 2), two):
+    narrow = alone.image[:, round(0.4 * alone.box.width) : -round(0.4 * alone.box.width)]
+    three = np.hstack([narrow] * 3)
+    assert len(detector.detect(three)) == 3
+    for photo in (np.vstack([small] * 2), three):
         with pytest.raises(MaskDetectorError, match="no face"):
             cut_out_heads([photo], detector)
 

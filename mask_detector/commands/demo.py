@@ -8,11 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from mask_detector.commands import video
-from mask_detector.commands.shared import (
-    WHOLE_PICTURES,
-    add_judging_arguments,
-    open_pipeline,
-)
+from mask_detector.commands.shared import WHOLE_PICTURES, add_judging_arguments, open_pipeline
 from mask_detector.errors import MaskDetectorError, SourceError
 
 HELP = "show the program at work: on the camera if there is one, else on a clip it makes"
