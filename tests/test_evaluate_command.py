@@ -47,13 +47,14 @@ def crowd(tmp_path_factory):
 
 
 def test_the_classic_setting_is_measured_and_written(run, streets, tmp_path):
-    options = ("--confidence", "0.5", "--detect-size", "300", "--margin", "0")
+    options = ("--confidence", "0.5", "--detect-size", "300", "--margin", "0", "--raw-boxes")
     done = run(*EVALUATE, "--boxes", streets, *options, "--json", tmp_path / "figures.json")
     assert done.returncode == 0, done.stderr
     assert "3 photos with 4 faces: with_mask 2, without_mask 1, hat 1" in done.stdout
     assert "detector ssd, confidence 0.5, detect size 300, crop margin 0" in done.stdout
     written = json.loads((tmp_path / "figures.json").read_text())
     assert written["detector"] == "ssd" and written["part"] == "all"
+    assert not written["pyramid"]
     (report,) = written["settings"]
     assert report["setting"] == {"confidence": 0.5, "margin": 0.0, "detect_size": 300}
     assert report["found"][0]["found"]["with_mask"]["all"] == [1, 2]
@@ -72,7 +73,9 @@ def test_a_sweep_gives_every_combination_the_figures_it_has_alone(run, streets, 
 
     one = ("-c", "0.5", "--margin", "0.1", "--detect-size", "400")
     run(*EVALUATE, "--boxes", streets, *one, "--json", tmp_path / "one.json")
-    (alone,) = json.loads((tmp_path / "one.json").read_text())["settings"]
+    figures = json.loads((tmp_path / "one.json").read_text())
+    (alone,) = figures["settings"]
+    assert figures["pyramid"]
     (same,) = [each for each in written["settings"] if each["setting"] == alone["setting"]]
     assert same["found"] == alone["found"]
     means = [score["mean"] for score in alone["precision"] if score["min_side"]]

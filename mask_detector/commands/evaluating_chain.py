@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mask_detector.commands.shared import (
     DEFAULT_CONFIDENCES,
     WHOLE_PICTURES,
+    looks_at_pyramid,
     open_classifier,
     open_face_detector,
 )
@@ -58,13 +59,14 @@ def _one_setting(
     report = evaluate_chain(judged, setting)
     found = found_verdicts(judged, setting, _VERDICT_IOU)
     summary = summary_of_verdicts(found.probabilities, found.labels, card.class_names, found.groups)
-    print(chain_text(report, args.detector))
+    is_pyramid = looks_at_pyramid(args, is_adjusted=not args.raw_boxes)
+    print(chain_text(report, args.detector + (" (pyramid)" if is_pyramid else "")))
     print(_summary_text(summary))
     if args.output and len(found.labels):
         title = f"{args.boxes.resolve().name}, faces found"
         draw_evaluation(found.probabilities, found.labels, card, args.output, title)
         print(f"wrote {args.output}")
-    return {**summary, "settings": [report.to_dict()]}
+    return {**summary, "pyramid": is_pyramid, "settings": [report.to_dict()]}
 
 
 def _summary_text(summary: dict[str, Any]) -> str:

@@ -208,9 +208,14 @@ def open_face_detector(
         "confidence": DEFAULT_CONFIDENCES[args.detector] if confidence is None else confidence,
         "detect_size": detect_size or own_detect_size(args),
     }
-    if args.pyramid and is_adjusted and args.detector in _WITH_PYRAMID:
+    if looks_at_pyramid(args, is_adjusted=is_adjusted):
         return open_pyramid(args.detector, **how)
     return open_detector(args.detector, **how, is_adjusted=is_adjusted)
+
+
+def looks_at_pyramid(args: argparse.Namespace, *, is_adjusted: bool = True) -> bool:
+    """Whether the detector that the options name looks at a picture in several sizes."""
+    return args.pyramid and is_adjusted and args.detector in _WITH_PYRAMID
 
 
 def own_detect_size(args: argparse.Namespace) -> int:
