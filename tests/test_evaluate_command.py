@@ -69,7 +69,11 @@ def test_a_sweep_gives_every_combination_the_figures_it_has_alone(run, streets, 
     assert len(rows) == 8
     assert "size 400: centre" in done.stdout
     written = json.loads((tmp_path / "all.json").read_text())
-    assert len(written["settings"]) == 8 and set(written["box_offsets"]) == {"300", "400"}
+    assert (
+        written["pyramid"]
+        and len(written["settings"]) == 8
+        and set(written["box_offsets"]) == {"300", "400"}
+    )
 
     one = ("-c", "0.5", "--margin", "0.1", "--detect-size", "400")
     run(*EVALUATE, "--boxes", streets, *one, "--json", tmp_path / "one.json")

@@ -43,13 +43,21 @@ def evaluate_boxes(args: argparse.Namespace) -> dict[str, Any]:
     }
     margins = list(dict.fromkeys(setting.margin for setting in settings))
     judged = judge_photos(photos, detectors, classifier, margins)
+    is_pyramid = looks_at_pyramid(args, is_adjusted=not args.raw_boxes)
     if args.sweep:
-        return _sweep(judged, settings)
-    return _one_setting(args, judged, settings[0], classifier.card)
+        figures = _sweep(judged, settings)
+    else:
+        detector_name = f"{args.detector} (pyramid)" if is_pyramid else args.detector
+        figures = _one_setting(args, judged, settings[0], classifier.card, detector_name)
+    return {**figures, "pyramid": is_pyramid}
 
 
 def _one_setting(
-    args: argparse.Namespace, judged: JudgedPhotos, setting: Setting, card: ModelCard
+    args: argparse.Namespace,
+    judged: JudgedPhotos,
+    setting: Setting,
+    card: ModelCard,
+    detector_name: str,
 ) -> dict[str, Any]:
     from mask_detector.chain.evaluation import evaluate_chain, found_verdicts
     from mask_detector.chain.report import chain_text
@@ -59,14 +67,13 @@ def _one_setting(
     report = evaluate_chain(judged, setting)
     found = found_verdicts(judged, setting, _VERDICT_IOU)
     summary = summary_of_verdicts(found.probabilities, found.labels, card.class_names, found.groups)
-    is_pyramid = looks_at_pyramid(args, is_adjusted=not args.raw_boxes)
-    print(chain_text(report, args.detector + (" (pyramid)" if is_pyramid else "")))
+    print(chain_text(report, detector_name))
     print(_summary_text(summary))
     if args.output and len(found.labels):
         title = f"{args.boxes.resolve().name}, faces found"
         draw_evaluation(found.probabilities, found.labels, card, args.output, title)
         print(f"wrote {args.output}")
-    return {**summary, "pyramid": is_pyramid, "settings": [report.to_dict()]}
+    return {**summary, "settings": [report.to_dict()]}
 
 
 def _summary_text(summary: dict[str, Any]) -> str:

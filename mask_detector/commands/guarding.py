@@ -10,11 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask_detector.commands.argument_types import positive
-from mask_detector.commands.shared import (
-    DEFAULT_CONFIDENCES,
-    open_face_detector,
-    own_detect_size,
-)
+from mask_detector.commands.shared import DEFAULT_CONFIDENCES, open_face_detector, own_detect_size
 from mask_detector.errors import MaskDetectorError
 
 if TYPE_CHECKING:
