@@ -34,7 +34,7 @@ from mask_detector.evaluation import SIZE_EDGES, SIZE_NAMES
 from mask_detector.face_detectors import FaceDetector, open_detector
 from mask_detector.images import scaled
 from mask_detector.labels import Meaning, display_name, meaning_of
-from mask_detector.pyramid import open_pyramid
+from mask_detector.pyramid import open_pyramid, sizes_around
 from mask_detector.runtimes.litert_runtime import core_count
 from mask_detector.types import ListedPhoto
 
@@ -173,7 +173,7 @@ def markdown(rows: list[Row]) -> str:
     ]
     for row in rows:
         size, is_pyramid = row.candidate.detect_size, row.candidate.is_pyramid
-        sizes_seen = (size // 2, size, 2 * size) if is_pyramid else (size,)
+        sizes_seen = sizes_around(size) if is_pyramid else (size,)
         seen = f"{', '.join(map(str, sizes_seen))} px" if size else "all"
         cells = [
             f"{row.candidate.name} at {row.candidate.confidence:g}",

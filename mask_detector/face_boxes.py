@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from mask_detector.types import FaceBox
@@ -59,6 +60,33 @@ def clean_boxes(
         if box.has_area:
             boxes.append(box)
     return sorted(boxes, key=lambda box: -box.score)
+
+
+def surest_of_overlapping(
+    edges: np.ndarray,
+    scores: np.ndarray,
+    most_overlap: float,
+    *,
+    least_score: float = 0.0,
+    most_compared: int = 0,
+) -> np.ndarray:
+    """Of boxes that show one face choose the surest (non-maximum suppression).
+
+    Args:
+        edges: `(n, 4)` left, top, right, bottom.
+        scores: `(n,)` 0-1.
+        most_overlap: intersection over union from which two boxes show one face.
+        least_score: boxes that score no more are left out.
+        most_compared: so many of the surest are looked at; 0 looks at all.
+
+    Returns:
+        Indices, the surest first.
+    """
+    corners_and_sizes = np.concatenate([edges[:, :2], edges[:, 2:] - edges[:, :2]], axis=1)
+    kept = cv2.dnn.NMSBoxes(
+        corners_and_sizes.astype(np.float64), scores, least_score, most_overlap, top_k=most_compared
+    )
+    return np.asarray(kept, np.intp).ravel()
 
 
 def without_parts(boxes: list[FaceBox]) -> list[FaceBox]:

@@ -13,10 +13,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from mask_detector.face_boxes import edges_of, without_parts
+from mask_detector.face_boxes import edges_of, surest_of_overlapping, without_parts
 from mask_detector.face_detectors import FaceDetector, open_detector
 from mask_detector.types import FaceBox
 
@@ -35,27 +34,19 @@ class PyramidDetector:
             looks: a detector by the size at which it sees a picture, the side of a square of as
                 many pixels.
         """
-        self._looks = sorted(looks.items())
+        (_, self._coarsest), *self._finer = sorted(looks.items())
 
     def detect(self, image: np.ndarray) -> list[FaceBox]:
         side = math.sqrt(image.shape[0] * image.shape[1])
-        boxes: list[FaceBox] = []
-        for number, (size, detector) in enumerate(self._looks):
-            largest = side * _LARGEST / size if number else math.inf
-            if number and size > _MOST_ENLARGED * side:
-                break
-            found = detector.detect(image)
-            boxes += [box for box in found if math.sqrt(box.width * box.height) < largest]
-        return without_parts(_surest(boxes))
-
-
-def _surest(boxes: list[FaceBox]) -> list[FaceBox]:
-    """Of boxes that show one face the surest; the surest of all first."""
-    edges = edges_of(boxes)
-    corners_and_sizes = np.concatenate([edges[:, :2], edges[:, 2:] - edges[:, :2]], axis=1)
-    scores = [box.score for box in boxes]
-    kept = cv2.dnn.NMSBoxes(corners_and_sizes.tolist(), scores, 0.0, _SAME_IOU)
-    return [boxes[index] for index in np.asarray(kept, np.intp).ravel()]
+        boxes = list(self._coarsest.detect(image))
+        for size, detector in self._finer:
+            if size <= _MOST_ENLARGED * side:
+                largest = side * _LARGEST / size
+                found = detector.detect(image)
+                boxes += [box for box in found if math.sqrt(box.width * box.height) < largest]
+        scores = np.array([box.score for box in boxes])
+        kept = surest_of_overlapping(edges_of(boxes), scores, _SAME_IOU)
+        return without_parts([boxes[index] for index in kept])
 
 
 def open_pyramid(
@@ -72,8 +63,12 @@ def open_pyramid(
     Raises:
         MaskDetectorError: an unknown name, or weights that can't be had.
     """
-    sizes = (detect_size // 2, detect_size, 2 * detect_size)
     return PyramidDetector({
         size: open_detector(name, folder=folder, confidence=confidence, detect_size=size)
-        for size in sizes
+        for size in sizes_around(detect_size)
     })  # fmt: skip
+
+
+def sizes_around(detect_size: int) -> tuple[int, ...]:
+    """The sizes at which a pyramid around this one looks, in pixels."""
+    return detect_size // 2, detect_size, 2 * detect_size

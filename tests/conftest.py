@@ -72,6 +72,12 @@ def portrait():
 
 
 @pytest.fixture(scope="session")
+def close_up(portrait):
+    """A photo filled by a face, and the box that a person draws: forehead to chin, ear to ear."""
+    return portrait[100:390, 165:370], np.array([[20.0, 40, 183, 235]])
+
+
+@pytest.fixture(scope="session")
 def masked_portrait(portrait, face_folder):
     """The same portrait with a mask drawn over mouth and nose."""
     from mask_detector.demo import draw_mask

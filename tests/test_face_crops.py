@@ -92,8 +92,8 @@ def test_many_photos_keep_their_order_and_their_own_faces(portrait, face_folder,
     assert all(0 <= s.box.top < s.box.bottom <= height for s in found[1::2])
 
 
-def test_a_face_that_fills_the_photo_is_cut_out_whole(portrait, detector):
+def test_a_face_that_fills_the_photo_is_cut_out_whole(close_up, detector):
     """Most training photos are such; a detector that sees many pixels finds them in halves."""
-    (found,) = detector.detect(portrait[100:390, 165:370])
-    drawn = np.array([[20.0, 40, 183, 235]])  # by hand: forehead to chin, ear to ear
+    photo, drawn = close_up
+    (found,) = detector.detect(photo)
     assert iou_of(edges_of([found]), drawn)[0, 0] > 0.8

@@ -63,12 +63,11 @@ def test_a_picture_of_few_pixels_is_not_enlarged_for_nothing():
     assert [found.looks for found in looks.values()] == [2, 1, 0]  # once at least
 
 
-def test_a_face_that_fills_the_photo_is_one_face(pyramid, single, portrait):
-    """Forehead to chin and ear to ear; by hand, as people draw it."""
-    close, drawn = portrait[100:390, 165:370], [[20, 40, 183, 235]]
-    assert len(single.detect(close)) > 1
-    (found,) = pyramid.detect(close)
-    assert iou_of(edges_of([found]), np.array(drawn, float))[0, 0] > 0.8
+def test_a_face_that_fills_the_photo_is_one_face(pyramid, single, close_up):
+    photo, drawn = close_up
+    assert len(single.detect(photo)) > 1
+    (found,) = pyramid.detect(photo)
+    assert iou_of(edges_of([found]), drawn)[0, 0] > 0.8
 
 
 def test_a_face_in_the_distance_is_found(pyramid, single, portrait):
@@ -81,9 +80,9 @@ def test_a_face_in_the_distance_is_found(pyramid, single, portrait):
     assert iou_of(edges_of([found]), drawn)[0, 0] > 0.5
 
 
-def test_photos_are_looked_at_so_and_video_where_it_is_asked_for(run, portrait, tmp_path):
+def test_photos_are_looked_at_so_and_video_where_it_is_asked_for(run, close_up, tmp_path):
     photo = tmp_path / "close.png"
-    cv2.imwrite(str(photo), portrait[100:390, 165:370])
+    cv2.imwrite(str(photo), close_up[0])
 
     def faces_in_photo(*options):
         done = run("-m", "mask_detector", "image", photo, "--json", *options)

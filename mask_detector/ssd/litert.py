@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from mask_detector.errors import ModelError
-from mask_detector.face_boxes import clean_boxes
+from mask_detector.face_boxes import clean_boxes, surest_of_overlapping
 from mask_detector.runtimes.litert_runtime import open_interpreter
 from mask_detector.ssd.file import SsdFile, SsdRecord
 from mask_detector.ssd.opencv import SsdDetector
@@ -101,7 +101,13 @@ class LiteRtSsdDetector:
         logits, offsets, priors = self._likely(*self._runner(image))
         scores = 1 / (1 + np.exp(-logits))
         edges = decode(offsets * self._variances, priors)
-        kept = _kept(edges, scores)
+        kept = surest_of_overlapping(
+            edges,
+            scores,
+            _NMS_IOU,
+            least_score=SsdDetector.LEAST_SCORE,
+            most_compared=_MOST_COMPARED,
+        )[:_MOST_KEPT]
         edges = self.adjustment.apply(edges[kept] * (width, height, width, height))
         return clean_boxes(edges, scores[kept], self._confidence, width, height)
 
@@ -126,16 +132,3 @@ def decode(offsets: np.ndarray, priors: np.ndarray) -> np.ndarray:
     centres = (priors[:, 2:] + priors[:, :2]) / 2 + offsets[:, :2] * sizes
     halves = np.exp(offsets[:, 2:]) * sizes / 2
     return np.concatenate([centres - halves, centres + halves], axis=1)
-
-
-def _kept(edges: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Of boxes that overlap the surest stays: indices, the surest first."""
-    corners_and_sizes = np.concatenate([edges[:, :2], edges[:, 2:] - edges[:, :2]], axis=1)
-    kept = cv2.dnn.NMSBoxes(
-        corners_and_sizes.astype(np.float64),
-        scores,
-        SsdDetector.LEAST_SCORE,
-        _NMS_IOU,
-        top_k=_MOST_COMPARED,
-    )
-    return np.asarray(kept, np.intp).ravel()[:_MOST_KEPT]
