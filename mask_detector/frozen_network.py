@@ -40,6 +40,11 @@ class FrozenNetwork:
         """Of pictures `(n, h, w, 3)`, any number type: what comes out, `(n, ...)` float32."""
         return self._compute(pictures)
 
+    def followed_by(self, top: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+        """The whole of which this is the first part: what `top` says of what comes out here."""
+        rest = _by_keras(top)
+        return lambda pictures: rest(self(pictures))
+
     @functools.cached_property
     def _compute(self) -> Callable[[np.ndarray], np.ndarray]:
         has_gpu = bool(tf.config.list_physical_devices("GPU"))
@@ -52,8 +57,8 @@ class FrozenNetwork:
 
 
 def _by_keras(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    compute = tf.function(lambda pictures: model(pictures, training=False), reduce_retracing=True)
-    return lambda pictures: compute(tf.cast(pictures, tf.float32)).numpy()
+    compute = tf.function(lambda values: model(values, training=False), reduce_retracing=True)
+    return lambda values: compute(tf.cast(values, tf.float32)).numpy()
 
 
 class _LiteRtPool:

@@ -13,7 +13,8 @@ import csv
 import logging
 import os
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,14 @@ def prepare_device() -> str:
     return f"TensorFlow {tf.__version__}, Keras {keras.__version__} on {device}"
 
 
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network that has learned, and the quickest way to ask it."""
+
+    model: keras.Model
+    run: Callable[[np.ndarray], np.ndarray]  # (n, h, w, 3) RGB 0-255 -> (n, classes) float32
+
+
 def train(
     splits: dict[str, list[Sample]],
     class_names: tuple[str, ...],
@@ -54,7 +63,7 @@ def train(
     log_path: Path,
     *,
     verbose: int = 1,
-) -> keras.Model:
+) -> TrainedNetwork:
     """Train all stages, and return the model of the best epoch.
 
     Args:
@@ -66,7 +75,7 @@ def train(
         verbose: Keras' progress: 1 a bar, 2 a line per epoch, 0 nothing.
 
     Returns:
-        A model from RGB 0-255 to probabilities, without augmentation or optimizer.
+        The model goes from RGB 0-255 to probabilities, without augmentation or optimizer.
     """
     options = replace(options, augmentation=augmentation_for(class_names, options.augmentation))
     keras.utils.set_random_seed(options.seed)
@@ -83,9 +92,12 @@ def train(
     parts = cut(model) if options.views else None
     if parts:
         frozen, trained = parts
-        batches, validation = _feature_batches(frozen, splits, options, checkpoints.folder)
+        trunk = FrozenNetwork(frozen, len(splits["train"]) * options.views)
+        batches, validation = _feature_batches(trunk, splits, options, checkpoints.folder)
+        run = trunk.followed_by(trained)
     else:
         trained, batches, validation = model, *_picture_batches(splits, options)
+        run = FrozenNetwork(model, 2 * len(splits["val"]))  # and about as many to test on
     weights = _class_weights(batches.labels)
     for stage in stages_of(options, len(batches.labels)):
         if checkpoints.is_finished(stage.name):
@@ -107,7 +119,7 @@ def train(
         )
         checkpoints.finish_stage(stage.name)
     _take_weights(trained, checkpoints.best_model)
-    return model
+    return TrainedNetwork(model, run)
 
 
 def _class_weights(labels: np.ndarray) -> dict[int, float]:
@@ -149,7 +161,7 @@ def even_batch_size(picture_count: int, most: int) -> int:
 
 
 def _feature_batches(
-    frozen: keras.Model, splits: dict[str, list[Sample]], options: TrainingOptions, folder: Path
+    trunk: FrozenNetwork, splits: dict[str, list[Sample]], options: TrainingOptions, folder: Path
 ) -> tuple[_Batches, _Batches]:
     """The same, but with what the frozen part makes of `options.views` views of each picture."""
     size, margin, seed = options.image_size, options.crop_margin, options.seed
@@ -159,7 +171,6 @@ def _feature_batches(
     )
     views.augmentation = options.augmentation
     validation = PictureBatches(splits["val"], size, options.batch_size, margin=margin)
-    trunk = FrozenNetwork(frozen, len(views.labels) + len(validation.labels))
     return (
         FeatureBatches(
             extract(trunk, views, folder / "train-features.npy"),

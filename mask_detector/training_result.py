@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -16,7 +17,6 @@ from mask_detector.calibration import (
     not_sure_threshold,
 )
 from mask_detector.evaluation import evaluate
-from mask_detector.frozen_network import FrozenNetwork
 from mask_detector.input_pipeline import PictureBatches
 from mask_detector.training_data import TrainingData
 from mask_detector.training_options import TrainingOptions
@@ -47,15 +47,22 @@ class TrainingResult:
         return float(right[self.is_sure].mean()) if self.is_sure.any() else float("nan")
 
 
-def judge(model: keras.Model, data: TrainingData, options: TrainingOptions) -> TrainingResult:
-    """Fit temperature and "not sure" on the validation side, then look at the test side once."""
-    network = FrozenNetwork(model, sum(len(data.splits[split]) for split in ("val", "test")))
+def judge(
+    run: Callable[[np.ndarray], np.ndarray], data: TrainingData, options: TrainingOptions
+) -> TrainingResult:
+    """Fit temperature and "not sure" on the validation side, then look at the test side once.
+
+    Args:
+        run: from pictures `(n, h, w, 3)` RGB 0-255 to probabilities `(n, classes)`.
+        data: the pictures.
+        options: what they were trained on with.
+    """
     raw, labels = {}, {}
     for split in ("val", "test"):
         batches = PictureBatches(
             data.splits[split], options.image_size, _JUDGED_AT_ONCE, margin=options.crop_margin
         )
-        answers = [network(pictures.numpy()) for pictures, _ in batches.dataset]
+        answers = [run(pictures.numpy()) for pictures, _ in batches.dataset]
         raw[split], labels[split] = np.concatenate(answers), batches.labels
     temperature = fit_temperature(raw["val"], labels["val"])
     calibrated = {split: apply_temperature(raw[split], temperature) for split in raw}

@@ -10,15 +10,20 @@ MANY = 100_000
 
 
 @pytest.fixture(scope="module")
-def model(keras):
-    """All that is frozen while the head trains."""
+def whole(keras):
     from mask_detector.architectures import build_model, set_trainable_top
-    from mask_detector.feature_cache import cut
 
     keras.utils.set_random_seed(1)
-    whole = build_model("mobilenet_v2", image_size=64, class_count=2, weights="none")
-    settle(whole)
-    set_trainable_top(whole, 0)
+    network = build_model("mobilenet_v2", image_size=64, class_count=2, weights="none")
+    set_trainable_top(settle(network), 0)
+    return network
+
+
+@pytest.fixture(scope="module")
+def model(whole):
+    """All that is frozen while the head trains."""
+    from mask_detector.feature_cache import cut
+
     return cut(whole)[0]
 
 
@@ -37,6 +42,17 @@ def test_litert_says_what_keras_says_but_for_the_rounding_of_what_is_kept(model)
         assert features.dtype == np.float32
         assert np.abs(expected[0]).max() > 0.1
         np.testing.assert_allclose(features, expected, rtol=2**-11, atol=2**-11 * expected.max())
+
+
+def test_a_frozen_part_and_what_follows_it_are_the_whole(whole):
+    from mask_detector.feature_cache import cut
+    from mask_detector.frozen_network import FrozenNetwork
+
+    trunk, top = cut(whole)
+    run = FrozenNetwork(trunk, MANY).followed_by(top)
+    expected = np.asarray(whole(pictures(5).astype(np.float32), training=False))
+    assert np.abs(np.diff(expected, axis=0)).max() > 1e-3  # the pictures differ
+    np.testing.assert_allclose(run(pictures(5)), expected, atol=1e-4)
 
 
 def beyond_litert():

@@ -246,8 +246,8 @@ def test_a_stage_whose_epochs_are_all_done_is_not_trained_again(
 
     def trained_to_the_end(resume):
         checkpoints = Checkpoints.open(folder, {}, resume=resume)
-        model = train(splits, ("on", "off"), options, checkpoints, log, verbose=0)
-        return model.get_weights()
+        trained = train(splits, ("on", "off"), options, checkpoints, log, verbose=0)
+        return trained.model.get_weights()
 
     whole, rows = trained_to_the_end(resume=False), read_log(log)
     state = json.loads((folder / "state.json").read_text())

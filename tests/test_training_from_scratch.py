@@ -43,8 +43,8 @@ def fit(splits, options, folder, *, resume=False, dies_after=0):
                 raise KeyboardInterrupt
 
         checkpoints.record = record
-    model = train(splits, NAMES, options, checkpoints, folder / "log.csv", verbose=0)
-    return model, checkpoints.history
+    trained = train(splits, NAMES, options, checkpoints, folder / "log.csv", verbose=0)
+    return trained.model, checkpoints.history
 
 
 def pretrained(architecture, folder, keras):

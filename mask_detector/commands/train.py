@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import keras
 
     from mask_detector.checkpoints import Checkpoints
+    from mask_detector.training import TrainedNetwork
     from mask_detector.training_data import TrainingData
     from mask_detector.training_result import TrainingResult
 
@@ -109,10 +110,11 @@ def run(args: argparse.Namespace) -> int:
     data = gather_data(args, options)
     load_tensorflow()
     checkpoints = _open_checkpoints(args, options, data)
-    model = _fit(args, options, data, checkpoints)
-    _report_and_save(args, _judge(model, data, options), model, checkpoints.history)
+    trained = _fit(args, options, data, checkpoints)
+    result = _judge(trained, data, options)
+    _report_and_save(args, result, trained.model, checkpoints.history)
     if args.export:
-        _export(args, data, model)
+        _export(args, data, trained.model)
     checkpoints.discard()  # only now: a training that was killed above is resumed up to there
     return 0
 
@@ -178,7 +180,7 @@ def _fit(
     options: TrainingOptions,
     data: TrainingData,
     checkpoints: Checkpoints,
-) -> keras.Model:
+) -> TrainedNetwork:
     from mask_detector.training import prepare_device, train
 
     print(prepare_device())
@@ -195,10 +197,10 @@ def _fit(
         ) from None
 
 
-def _judge(model: keras.Model, data: TrainingData, options: TrainingOptions) -> TrainingResult:
+def _judge(trained: TrainedNetwork, data: TrainingData, options: TrainingOptions) -> TrainingResult:
     from mask_detector.training_result import judge  # loads Keras
 
-    return judge(model, data, options)
+    return judge(trained.run, data, options)
 
 
 def _report_and_save(

@@ -132,9 +132,9 @@ def train_network(
     checkpoints = Checkpoints.open(folder / f"{name}.training", settings, resume=True)
     started = time.monotonic()
     log_path = folder / f"{name}_log.csv"
-    model = train(data.splits, data.class_names, options, checkpoints, log_path, verbose=verbose)
+    trained = train(data.splits, data.class_names, options, checkpoints, log_path, verbose=verbose)
     wall_s = time.monotonic() - started
-    result = judge(model, data, options)
+    model, result = trained.model, judge(trained.run, data, options)
     path = folder / f"{name}.keras"
     save_model(model, result.card, path)
     variants = export_beside(model, path, FORMATS, data.splits, _JUDGED_COUNT, options.split_seed)
