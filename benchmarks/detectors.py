@@ -27,7 +27,7 @@ from mask_detector.assets import face_folder
 from mask_detector.benchmark.machine import processor_name, versions
 from mask_detector.chain.evaluation import SMALL_SIDE, count_false_boxes, count_found
 from mask_detector.chain.judging import annotated_photos, open_photos, score_photo
-from mask_detector.commands.shared import DEFAULT_CONFIDENCES
+from mask_detector.commands.shared import DEFAULT_CONFIDENCES, WITH_PYRAMID
 from mask_detector.detection_scores import ScoredPhoto, match
 from mask_detector.errors import MaskDetectorError, writing
 from mask_detector.evaluation import SIZE_EDGES, SIZE_NAMES
@@ -62,10 +62,12 @@ class Candidate:
     def parse(cls, text: str) -> Candidate:
         """Read `ssd:400`, `ssd:400:pyramid`, or `haar`."""
         found = re.fullmatch(r"([\w-]+)(?::(\d+)(:pyramid)?)?", text.strip())
-        if not found or found[1] not in DEFAULT_CONFIDENCES:
+        is_known = found and found[1] in DEFAULT_CONFIDENCES
+        if not is_known or (found[3] and found[1] not in WITH_PYRAMID):
             raise MaskDetectorError(
                 f"{text!r} is no detector; expected one of {', '.join(DEFAULT_CONFIDENCES)}, and "
-                f"the pixels that it sees, as in ssd:400 or ssd:400:pyramid"
+                f"the pixels that it sees, as in ssd:400 or, of {', '.join(WITH_PYRAMID)}, "
+                f"ssd:400:pyramid"
             )
         name, size, pyramid = found.groups()
         return cls(name, int(size or 0), DEFAULT_CONFIDENCES[name], bool(pyramid))

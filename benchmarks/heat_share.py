@@ -25,7 +25,7 @@ from mask_detector.crop_evaluation import Crops, list_crops
 from mask_detector.errors import MaskDetectorError
 from mask_detector.explaining.activation_maps import METHODS, spread
 from mask_detector.explaining.explanation import Explainer, open_explainer
-from mask_detector.images import fit, read_image, widened
+from mask_detector.images import fit, read_image
 from mask_detector.types import Sample
 
 PARTS = ("lower half", "upper half", "around the box")
@@ -54,7 +54,7 @@ def face_parts(sample: Sample, width: int, height: int, margin: float) -> np.nda
         height: likewise.
         margin: of the crop.
     """
-    crop, box = widened(sample.box, margin).within(width, height), sample.box.within(width, height)
+    crop, box = sample.box.widened(margin).within(width, height), sample.box.within(width, height)
     centres = (np.arange(_FINENESS) + 0.5) / _FINENESS
     x, y = crop.left + centres * crop.width, crop.top + centres * crop.height
     across = (x >= box.left) & (x < box.right)
@@ -87,7 +87,7 @@ def rows_of(crops: Crops, explainer: Explainer) -> Iterator[Row]:
         for sample in samples:
             image = read_image(sample.path)
             height, width = image.shape[:2]
-            shown = widened(sample.box, card.crop_margin).within(width, height)
+            shown = sample.box.widened(card.crop_margin).within(width, height)
             view = image[shown.top : shown.bottom, shown.left : shown.right]
             views.append(fit(view, card.image_size))
             parts.append(face_parts(sample, width, height, card.crop_margin))

@@ -34,19 +34,12 @@ def blur(image: np.ndarray, boxes: Sequence[FaceBox]) -> np.ndarray:
     blurred = image.copy()
     height, width = image.shape[:2]
     for box in boxes:
-        place = widened(box).within(width, height)
+        place = box.widened(WIDENED).within(width, height)
         if not place.has_area:
             continue
         rows, columns = slice(place.top, place.bottom), slice(place.left, place.right)
         blurred[rows, columns] = _coarse(image[rows, columns], _cell_size(box))
     return blurred
-
-
-def widened(box: FaceBox) -> FaceBox:
-    """The box with `WIDENED` of it more on each side; it may reach out of the picture."""
-    across, down = math.ceil(WIDENED * box.width), math.ceil(WIDENED * box.height)
-    corners = box.left - across, box.top - down, box.right + across, box.bottom + down
-    return FaceBox(*corners, box.score, box.visible)
 
 
 def _cell_size(box: FaceBox) -> float:

@@ -108,7 +108,7 @@ def crop_face(image: np.ndarray, box: FaceBox, margin: float) -> np.ndarray:
     Returns:
         A view `(h', w', 3)` of the picture, at least one pixel each way.
     """
-    shown = widened(box, margin).within(image.shape[1], image.shape[0])
+    shown = box.widened(margin).within(image.shape[1], image.shape[0])
     return image[shown.top : shown.bottom, shown.left : shown.right]
 
 
@@ -131,14 +131,6 @@ def write_picture(image: np.ndarray, path: Path, parameters: Sequence[int] = ())
             raise OSError("OpenCV can't encode it")
         part.write_bytes(data.tobytes())  # not imwrite: it takes no name that is not plain text
         part.replace(path)
-
-
-def widened(box: FaceBox, margin: float) -> FaceBox:
-    """A box with that fraction of its width added left and right, of its height above and below."""
-    across, down = round(box.width * margin), round(box.height * margin)
-    return FaceBox(
-        box.left - across, box.top - down, box.right + across, box.bottom + down, box.score
-    )
 
 
 def resized(image: np.ndarray, width: int, height: int) -> np.ndarray:

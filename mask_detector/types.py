@@ -59,6 +59,12 @@ class FaceBox:
         """Whether a point lies in it."""
         return self.left <= x < self.right and self.top <= y < self.bottom
 
+    def widened(self, margin: float) -> FaceBox:
+        """With that fraction of its width more left and right, of its height above and below."""
+        across, down = round(self.width * margin), round(self.height * margin)
+        corners = self.left - across, self.top - down, self.right + across, self.bottom + down
+        return FaceBox(*corners, self.score, self.visible)
+
     def within(self, width: int, height: int) -> FaceBox:
         """What a picture of that size shows of it; outside, a side of it is not above 0."""
         left, top = max(self.left, 0), max(self.top, 0)

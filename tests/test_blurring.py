@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mask_detector.blurring import CELLS, blur, widened
+from mask_detector.blurring import CELLS, WIDENED, blur
 from mask_detector.types import FaceBox
 
 
@@ -85,13 +85,13 @@ def test_a_face_of_any_size_leaves_as_few_numbers(side):
     """Colours run between the middles of so many rows: the picture has no more rank than those."""
     box = FaceBox(side, side, 2 * side, 2 * side, 1.0)
     image = blocks(side, 3 * side)
-    assert rank_of(part(image, widened(box))) > 2 * CELLS
-    assert 2 <= rank_of(part(blur(image, [box]), widened(box))) <= CELLS
+    assert rank_of(part(image, box.widened(WIDENED))) > 2 * CELLS
+    assert 2 <= rank_of(part(blur(image, [box]), box.widened(WIDENED))) <= CELLS
 
 
 def test_outside_the_widened_boxes_nothing_changes_nor_in_the_original(portrait, box):
     before, blurred = portrait.copy(), blur(portrait, [box])
-    place = widened(box)
+    place = box.widened(WIDENED)
     assert np.array_equal(portrait, before)
     is_outside = np.ones(portrait.shape[:2], bool)
     is_outside[max(0, place.top) : place.bottom, max(0, place.left) : place.right] = False

@@ -47,7 +47,9 @@ def test_every_detector_of_the_package_can_be_named():
     assert pyramid == Candidate("yunet", 640, DEFAULT_CONFIDENCES["yunet"], is_pyramid=True)
 
 
-@pytest.mark.parametrize("text", ["retina", "ssd:big", "ssd:-3", "ssd:pyramid", ""])
+@pytest.mark.parametrize(
+    "text", ["retina", "ssd:big", "ssd:-3", "ssd:pyramid", "haar:320:pyramid", ""]
+)
 def test_what_is_no_detector_is_named(text):
     with pytest.raises(MaskDetectorError, match=r"no detector; expected .*ssd:400"):
         Candidate.parse(text)

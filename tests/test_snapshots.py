@@ -10,7 +10,7 @@ import pytest
 from alarm_receivers import wait_until
 from small_disk import small_disk
 
-from mask_detector.blurring import widened
+from mask_detector.blurring import WIDENED
 from mask_detector.drawing import AnnotatedFrame
 from mask_detector.errors import MaskDetectorError
 from mask_detector.events.records import WatchEvent
@@ -64,7 +64,7 @@ def test_a_snapshot_shows_everything_but_who_it_is(tmp_path, two_people, detecto
     assert detector.detect(kept) == []
     is_outside = np.ones(image.shape[:2], bool)
     for face in two_people.faces:
-        place = widened(face.box).within(image.shape[1], image.shape[0])
+        place = face.box.widened(WIDENED).within(image.shape[1], image.shape[0])
         is_outside[place.top - 30 : place.bottom + 10, place.left - 90 : place.right + 90] = False
     assert is_outside.mean() > 0.3
     assert np.abs(kept[is_outside].astype(int) - image[is_outside]).mean() < 4  # JPEG

@@ -195,7 +195,7 @@ def test_a_killed_training_resumes_and_ends_like_an_unbroken_one(
         resume = ["--resume"] if number else []
         output = told / moment
         kill_in(moment, [*command, *resume], model, output)
-        assert ("nothing to resume" in output.read_text()) == (moment == "head")
+        assert ("no epoch was finished" in output.read_text()) == (moment == "head")
     done = run(*command, "--resume")
     assert done.returncode == 0, done.stderr
     assert re.search(r"resuming after epoch \d", done.stdout)

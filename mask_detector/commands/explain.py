@@ -95,12 +95,12 @@ def _explain(
     """The crop in its own shape, RGB; where in the photo it lies; and what is said of it."""
     import cv2
 
-    from mask_detector.images import crop_face, fit, widened
+    from mask_detector.images import crop_face, fit
 
     card = explainer.network.card
     crop = cv2.cvtColor(crop_face(frame.image, box, card.crop_margin), cv2.COLOR_BGR2RGB)
     height, width = frame.image.shape[:2]
-    shown = widened(box, card.crop_margin).within(width, height)
+    shown = box.widened(card.crop_margin).within(width, height)
     view = fit(crop, card.image_size)[None]
     (explanation,) = explainer.explain(view, [class_name] if class_name else None)
     return crop, shown, explanation

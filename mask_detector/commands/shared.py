@@ -26,7 +26,7 @@ WHOLE_PICTURES = "none"  # the detector that takes each picture as it is
 DETECTOR_NAMES = tuple(DEFAULT_CONFIDENCES)
 LIVE_SSD_SIZE, _PHOTO_SSD_SIZE = 300, 400  # a camera does not wait, a photo does
 _OTHER_SIZE = 640  # of yunet and mtcnn
-_WITH_PYRAMID = ("ssd", "ssd-opencv", "yunet")  # mtcnn and haar look at many sizes by themselves
+WITH_PYRAMID = ("ssd", "ssd-opencv", "yunet")  # mtcnn and haar look at many sizes by themselves
 
 
 def add_part_arguments(parser: argparse.ArgumentParser, more: str = "") -> None:
@@ -215,7 +215,7 @@ def open_face_detector(
 
 def looks_at_pyramid(args: argparse.Namespace, *, is_adjusted: bool = True) -> bool:
     """Whether the detector that the options name looks at a picture in several sizes."""
-    return args.pyramid and is_adjusted and args.detector in _WITH_PYRAMID
+    return args.pyramid and is_adjusted and args.detector in WITH_PYRAMID
 
 
 def own_detect_size(args: argparse.Namespace) -> int:

@@ -171,7 +171,7 @@ def _open_checkpoints(
     if done:
         print(f"resuming after epoch {done}")
     elif args.resume:
-        print("nothing to resume; training from the first epoch")
+        print("no epoch was finished; training from the first")
     return checkpoints
 
 
