@@ -2,9 +2,9 @@
 
 Photos and faces cut out of them go the same way as at run time, `images.crop_face` and then
 `images.fit`. For training, each is seen differently every time: cut out a little off and with
-another margin, as the few, blurred and compressed pixels that a camera gives a distant face,
-mirrored, turned, and in other light. That is done by OpenCV, picture by picture: Keras' layers take
-ten times as long for it, which is as long as the network itself.
+another margin, at times with a side missing, as the few, blurred and compressed pixels that a
+camera gives a distant face, mirrored, turned, and in other light. That is done by OpenCV, picture
+by picture: Keras' layers take ten times as long for it, which is as long as the network itself.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from mask_detector.types import FaceBox, Sample
 TRAINING_MARGINS = (0.0, 0.35)  # drawn for each view of a face; a fraction of the box, per side
 _SHIFT = 0.08  # most that a view is off the middle, as a fraction of the box
 _CUT_AWAY = 0.15  # most of a whole photo's edge that is cut away, per side
+_OFTEN_CUT_OFF = 0.3  # of the views: a part is missing, as at the edge of a frame
+_CUT_OFF = (0.15, 0.5)  # of that part; half as much from below, where a mask is what is missing
 _GENTLE = 0.3  # of shift, cut, and change of light, where what matters may be small or at the edge
 _FAR_SIDES = (20, 96)  # shorter side of a face as seen from afar, pixels
 _GAMMAS = (-0.8, 1.5)  # powers of 2; above 0 is darker
@@ -43,9 +45,9 @@ class PictureBatches:
     Attributes:
         labels: `(n,)` of the pictures.
         dataset: of batches, pictures and labels; each pass over it is an epoch.
-        augmentation: what a seed does to pictures: `camera` (far, dark, blurred or compressed at
-            times, moved, turned, relit), `gentle` (moved, turned and relit a little), `any-way-up`
-            (as gentle, but turned by any angle) or `none`.
+        augmentation: what a seed does to pictures: `camera` (cut off, far, dark, blurred or
+            compressed at times, moved, turned, relit), `gentle` (moved, turned and relit a
+            little), `any-way-up` (as gentle, but turned by any angle) or `none`.
     """
 
     def __init__(
@@ -102,7 +104,7 @@ class PictureBatches:
         strength = 1.0 if self.augmentation == "camera" else _GENTLE
         view = _random_crop(image, sample.box, random, strength)
         if self.augmentation == "camera":
-            view = _as_a_camera_might(view, random)
+            view = _as_a_camera_might(_cut_off_at_times(view, random), random)
         degrees = _ALL_DEGREES if self.augmentation == "any-way-up" else _DEGREES
         view = _turned(fit(view, self._image_size), random, degrees)
         return _in_other_light(view, random, strength)
@@ -143,6 +145,16 @@ def _random_crop(
     )
     crop = crop_face(image, shifted, margin)
     return crop if crop.size else image
+
+
+def _cut_off_at_times(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Leave one side away, as the edge of a frame and an inexact box do."""
+    if random.random() >= _OFTEN_CUT_OFF:
+        return image
+    quarter_turns = random.integers(4)
+    share = random.uniform(*_CUT_OFF) * (0.5 if quarter_turns == 2 else 1.0)
+    turned = np.rot90(image, quarter_turns)  # that side is the upper one now
+    return np.rot90(turned[int(share * len(turned)) :], -quarter_turns)
 
 
 def _as_a_camera_might(image: np.ndarray, random: np.random.Generator) -> np.ndarray:

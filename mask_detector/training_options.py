@@ -92,11 +92,11 @@ class TrainingOptions:
     )
     augmentation: str = _knob(
         "auto",
-        "how training pictures are changed from epoch to epoch. camera: far, dark, blurred or "
-        "compressed at times, moved, turned, relit, as faces before a camera are; gentle: moved, "
-        "turned and relit a little, where what matters may be small; any-way-up: as gentle, but "
-        "turned by any angle, for things photographed from above; auto: camera if the classes "
-        "speak of masks, else gentle",
+        "how training pictures are changed from epoch to epoch. camera: cut off, far, dark, "
+        "blurred or compressed at times, moved, turned, relit, as faces before a camera are; "
+        "gentle: moved, turned and relit a little, where what matters may be small; any-way-up: as "
+        "gentle, but turned by any angle, for things photographed from above; auto: camera if the "
+        "classes speak of masks, else gentle",
         choices=("auto", "camera", "gentle", "any-way-up", "none"),
     )
     image_size: int = _knob(

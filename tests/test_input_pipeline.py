@@ -175,6 +175,26 @@ def test_views_of_a_whole_photo_lose_some_of_its_edge_only(keras, tmp_path):
         assert 0.6 * 200 < height <= 200 and 0.6 * 250 < width <= 250
 
 
+def test_a_third_of_the_views_lack_a_side_and_half_as_much_from_below(keras, tmp_path):
+    from mask_detector.images import read_image
+    from mask_detector.input_pipeline import _cut_off_at_times
+
+    image = read_image(place_map(tmp_path))
+    missing = []  # fractions, from left, top, right, bottom
+    for seed in range(400):
+        seen = _cut_off_at_times(image, np.random.default_rng(seed)).astype(int)
+        (left, top), (right, bottom) = seen[0, 0, :2], seen[-1, -1, :2] + 1
+        assert seen.shape == (bottom - top, right - left, 3)  # nothing stretched, turned, mirrored
+        missing.append((left / 250, top / 200, 1 - right / 250, 1 - bottom / 200))
+    missing = np.array(missing)
+    sides_cut = (missing > 0).sum(axis=1)
+    assert sides_cut.max() == 1 and 0.24 < (sides_cut == 1).mean() < 0.36
+    for side, (least, most) in enumerate([(0.15, 0.5)] * 3 + [(0.075, 0.25)]):
+        shares = missing[missing[:, side] > 0, side]
+        assert least - 0.01 <= shares.min() < least + 0.06
+        assert most - 0.08 < shares.max() <= most
+
+
 @pytest.mark.parametrize(
     "box", [FaceBox(0, 0, 2, 2, 1.0), FaceBox(249, 199, 250, 200, 1.0), FaceBox(9, 9, 10, 60, 1.0)]
 )
