@@ -23,11 +23,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.one_line_errors import errors_in_one_line
 from mask_detector.calibration import apply_temperature
 from mask_detector.chain.evaluation import SMALL_SIDE, evaluate_chain
 from mask_detector.chain.judging import JudgedPhotos, Setting, annotated_photos, judge_photos
 from mask_detector.detection_scores import ScoredPhoto
-from mask_detector.errors import MaskDetectorError
 from mask_detector.frozen_network import FrozenNetwork
 from mask_detector.mask_classifiers import load_network
 from mask_detector.pyramid import open_pyramid
@@ -123,7 +123,7 @@ def table(judged: JudgedPhotos, is_face: np.ndarray, thresholds: tuple[float, ..
     return "\n".join(lines)
 
 
-def main() -> int:
+def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--boxes", type=Path, required=True, help="folder of photos with boxes")
@@ -132,7 +132,7 @@ def main() -> int:
     parser.add_argument("--detector", default="ssd", choices=tuple(SIZES))
     parser.add_argument("--face", type=Path, default=Path("face_detector"))
     args = parser.parse_args()
-    try:
+    with errors_in_one_line():
         classifier = Remembering(args.model)
         size, margin = SIZES[args.detector], classifier.card.crop_margin
         lowest = LOWEST[args.detector]
@@ -146,11 +146,7 @@ def main() -> int:
         is_face = learn_faces(learned.photos[size, margin], features)
         judged, features = judge(args.part)
         print(table(judged, is_face(features), THRESHOLDS[args.detector]))
-    except MaskDetectorError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

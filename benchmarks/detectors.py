@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.one_line_errors import errors_in_one_line
 from mask_detector.assets import face_folder
 from mask_detector.benchmark.machine import processor_name, versions
 from mask_detector.chain.evaluation import SMALL_SIDE, count_false_boxes, count_found
@@ -224,10 +225,8 @@ def main() -> None:
     parser.add_argument("--face", type=Path, default=Path("face_detector"), help="their weights")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure, too")
     args = parser.parse_args()
-    try:
+    with errors_in_one_line():
         report(args)
-    except MaskDetectorError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

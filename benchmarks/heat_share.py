@@ -25,7 +25,7 @@ from mask_detector.crop_evaluation import Crops, list_crops
 from mask_detector.errors import MaskDetectorError
 from mask_detector.explaining.activation_maps import METHODS, spread
 from mask_detector.explaining.explanation import Explainer, open_explainer
-from mask_detector.images import fit, read_image
+from mask_detector.images import cut_out, read_image
 from mask_detector.types import Sample
 
 PARTS = ("lower half", "upper half", "around the box")
@@ -87,9 +87,7 @@ def rows_of(crops: Crops, explainer: Explainer) -> Iterator[Row]:
         for sample in samples:
             image = read_image(sample.path)
             height, width = image.shape[:2]
-            shown = sample.box.widened(card.crop_margin).within(width, height)
-            view = image[shown.top : shown.bottom, shown.left : shown.right]
-            views.append(fit(view, card.image_size))
+            views.append(cut_out(image, sample.box, card.crop_margin, card.image_size))
             parts.append(face_parts(sample, width, height, card.crop_margin))
         explained = explainer.explain_by(METHODS, np.array(views))
         for index, sample in enumerate(samples):

@@ -27,11 +27,11 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.one_line_errors import errors_in_one_line
 from mask_detector.commands import video
 from mask_detector.commands.guarding import open_guard
 from mask_detector.commands.shared import open_pipeline
 from mask_detector.drawing import AnnotatedFrame
-from mask_detector.errors import MaskDetectorError
 from mask_detector.sinks import FrameSink, TallySink
 from mask_detector.sources import open_source
 from mask_detector.types import Frame
@@ -134,12 +134,8 @@ def main() -> int:
     parser.add_argument("--video", type=Path, required=True, help="with faces in it")
     parser.add_argument("--frames", type=int, default=200_000)
     args = parser.parse_args()
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            usages = soak(args.video, args.frames, Path(folder))
-    except MaskDetectorError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    with errors_in_one_line(), tempfile.TemporaryDirectory() as folder:
+        usages = soak(args.video, args.frames, Path(folder))
     return verdict(usages)
 
 

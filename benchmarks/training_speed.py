@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.one_line_errors import errors_in_one_line
 from mask_detector.benchmark.machine import processor_name, versions
 from mask_detector.errors import MaskDetectorError, writing
 from mask_detector.model_file import read_card
@@ -196,21 +197,20 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=42)
 
 
-def main() -> int:
+def main() -> None:
     """Train by each recipe, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     _add_arguments(parser)
     args = parser.parse_args()
     machine = {"processor": processor_name(), "cores": core_count(), "versions": versions()}
-    try:
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = (args.output or Path(scratch)).resolve()
-            with writing(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-            rows = []
-            for recipe in RECIPES:
-                print(f"training: {recipe}", file=sys.stderr, flush=True)
-                rows.append(measure(recipe, args, folder))
+    with errors_in_one_line(), tempfile.TemporaryDirectory() as scratch:
+        folder = (args.output or Path(scratch)).resolve()
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        rows = []
+        for recipe in RECIPES:
+            print(f"training: {recipe}", file=sys.stderr, flush=True)
+            rows.append(measure(recipe, args, folder))
         print(f"{machine['processor']}, {machine['cores']} cores\n\n{table(rows)}")
         if args.json:
             with writing(args.json):
@@ -220,11 +220,7 @@ def main() -> int:
                     "comparisons": {row.recipe: compare(rows[0], row) for row in rows[1:]},
                 }
                 args.json.write_text(json.dumps(figures, indent=2) + "\n")
-    except MaskDetectorError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

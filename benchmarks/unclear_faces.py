@@ -12,7 +12,6 @@ intervals.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +19,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.one_line_errors import errors_in_one_line
 from mask_detector.chain.judging import annotated_photos, open_photos
-from mask_detector.errors import MaskDetectorError
 from mask_detector.images import cut_out
 from mask_detector.intervals import proportion
 from mask_detector.labels import model_class_of
@@ -64,19 +63,15 @@ def marked_faces(
                 yield image, box, label
 
 
-def main() -> int:
+def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--boxes", type=Path, required=True, help="folder of photos with boxes")
     parser.add_argument("--part", default="val", choices=("all", "train", "val", "test"))
     parser.add_argument("--model", type=Path, default=Path("models/mask_detector.tflite"))
     args = parser.parse_args()
-    try:
+    with errors_in_one_line():
         print("\n".join(tables(args.boxes, args.part, load_classifier(args.model))))
-    except MaskDetectorError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 def tables(boxes: Path, part: str, classifier: MaskClassifier) -> list[str]:
@@ -116,4 +111,4 @@ def _cell(judged: list[tuple[int, bool]], label: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -175,7 +175,7 @@ def test_views_of_a_whole_photo_lose_some_of_its_edge_only(keras, tmp_path):
         assert 0.6 * 200 < height <= 200 and 0.6 * 250 < width <= 250
 
 
-def test_a_third_of_the_views_lack_a_side_and_half_as_much_from_below(keras, tmp_path):
+def test_three_in_ten_views_lack_a_side_and_half_as_much_from_below(keras, tmp_path):
     from mask_detector.images import read_image
     from mask_detector.input_pipeline import _cut_off_at_times
 
