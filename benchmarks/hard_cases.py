@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.one_line_errors import errors_in_one_line
 from mask_detector.crop_evaluation import Crops
 from mask_detector.crop_report import order_by_interest, tiles_of
-from mask_detector.errors import MaskDetectorError
 from mask_detector.labels import model_class_of
 from mask_detector.mask_classifiers import MaskClassifier, load_classifier
 from mask_detector.montage import draw_montage
@@ -129,10 +129,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="folder for a montage per model and kind")
     parser.add_argument("--cases", type=Path, default=CASES, help="the table of pictures")
     args = parser.parse_args()
-    try:
+    with errors_in_one_line():
         report(args)
-    except MaskDetectorError as error:
-        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ everywhere, and a blob in the middle of the crop, say what these parts are worth
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks.one_line_errors import errors_in_one_line
 from mask_detector.audit import audit_dataset, split_photos
 from mask_detector.crop_evaluation import Crops, list_crops
 from mask_detector.errors import MaskDetectorError
@@ -151,10 +151,8 @@ def main() -> None:
     parser.add_argument("--part", choices=("all", "train", "val", "test"), default="test")
     parser.add_argument("--split-seed", type=int, default=42)
     args = parser.parse_args()
-    try:
+    with errors_in_one_line():
         report(args)
-    except MaskDetectorError as error:
-        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ the tracker itself takes per frame.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -21,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.one_line_errors import errors_in_one_line
 from mask_detector.commands.shared import DEFAULT_CONFIDENCES, LIVE_SSD_SIZE
-from mask_detector.errors import MaskDetectorError
 from mask_detector.face_detectors import open_detector
 from mask_detector.labels import NOT_SURE
 from mask_detector.mask_classifiers import load_classifier
@@ -101,7 +100,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=TrackingOptions.every, help="frames")
     parser.add_argument("--frames", type=int, default=0, help="of each clip; 0: all")
     args = parser.parse_args()
-    try:
+    with errors_in_one_line():
         detector = open_detector(
             "ssd",
             folder=args.face,
@@ -114,8 +113,6 @@ def main() -> None:
         for path in sorted(args.videos.iterdir()):
             tracker = FaceTracker(card.class_names, pipeline.least_confidence, options)
             print(row(path.stem, follow(path, pipeline, tracker, args.frames)), flush=True)
-    except MaskDetectorError as error:
-        sys.exit(str(error))
 
 
 if __name__ == "__main__":
