@@ -3,6 +3,7 @@
 import http.server
 import json
 import re
+import shutil
 import threading
 
 import cv2
@@ -51,6 +52,28 @@ def findings(done):
     assert all(line[:6] in ("ok    ", "FAIL  ") for line in lines), done.stdout
     assert done.returncode == (1 if any(line.startswith("FAIL") for line in lines) else 0)
     return [(line.startswith("ok"), line[6:]) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("options", "size", "command"),
+    [
+        ([], (640, 480), "prepare"),
+        (["--detect-size", "400"], (640, 360), "prepare --detect-size 400"),
+        (["--detect-size", "400"], (480, 640), "prepare --detect-size 400 --every-shape"),
+    ],
+)
+def test_a_slow_face_detector_comes_with_the_command_for_a_quick_one(
+    options, size, command, run, portrait, face_folder, tmp_path
+):
+    slow = shutil.copytree(
+        face_folder, tmp_path / "face", ignore=shutil.ignore_patterns("*.tflite")
+    )
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), cv2.resize(portrait, size))
+    options = ["--face", slow, "--source", photo, *MODEL, "--no-display", *options]
+    done = run("-m", "mask_detector", "check", *options)
+    (line,) = [line for _, line in findings(done) if line.startswith("face detector")]
+    assert line.startswith(f"face detector ssd: run by OpenCV (`{command}` builds"), line
 
 
 def test_what_works_is_said_line_by_line_and_nothing_is_left_behind(

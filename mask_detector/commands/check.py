@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask_detector.commands import video
-from mask_detector.commands.shared import WHOLE_PICTURES, open_classifier, open_face_detector
+from mask_detector.commands.shared import (
+    LIVE_SSD_SIZE,
+    WHOLE_PICTURES,
+    open_classifier,
+    open_face_detector,
+    own_detect_size,
+)
 from mask_detector.errors import MaskDetectorError
 
 if TYPE_CHECKING:
@@ -157,8 +163,23 @@ def _face_detector(args: argparse.Namespace, frames: Sequence[np.ndarray]) -> st
         return f"{args.detector}: {found}"
     if isinstance(detector.run_for(width, height), LiteRtSsdDetector):
         return f"{args.detector}: run by LiteRT; {found}"
-    advice = "" if args.detector == "ssd-opencv" else " (`prepare` builds one that is quicker)"
+    advice = ""
+    if args.detector != "ssd-opencv":
+        advice = f" (`{_prepare_command(args, width, height)}` builds one that is quicker)"
     return f"{args.detector}: run by OpenCV{advice}; {found}"
+
+
+def _prepare_command(args: argparse.Namespace, width: int, height: int) -> str:
+    """What builds the quick run of the SSD that frames of this size are seen by."""
+    from mask_detector.ssd.shapes import LIVE_ASPECTS, seen_shape, shape_of
+
+    size = args.detect_size or own_detect_size(args)
+    is_usual = seen_shape(width, height, size) in [shape_of(a, size) for a in LIVE_ASPECTS]
+    return (
+        "prepare"
+        + ("" if size == LIVE_SSD_SIZE else f" --detect-size {size}")
+        + ("" if is_usual else " --every-shape")
+    )
 
 
 def _alarm(text: str) -> str:
