@@ -176,7 +176,7 @@ def _prepare_command(args: argparse.Namespace, width: int, height: int) -> str:
     size = args.detect_size or own_detect_size(args)
     is_usual = seen_shape(width, height, size) in [shape_of(a, size) for a in LIVE_ASPECTS]
     return (
-        "prepare"
+        "python -m mask_detector prepare"
         + ("" if size == LIVE_SSD_SIZE else f" --detect-size {size}")
         + ("" if is_usual else " --every-shape")
     )
