@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import datetime
 import json
 import os
 import re
@@ -202,7 +203,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     _add_arguments(parser)
     args = parser.parse_args()
-    machine = {"processor": processor_name(), "cores": core_count(), "versions": versions()}
+    machine = {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "processor": processor_name(),
+        "cores": core_count(),
+        "versions": versions(),
+    }
     with errors_in_one_line(), tempfile.TemporaryDirectory() as scratch:
         folder = (args.output or Path(scratch)).resolve()
         with writing(folder):
