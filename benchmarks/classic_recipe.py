@@ -25,6 +25,7 @@ from keras.applications.mobilenet_v2 import preprocess_input
 from sklearn.model_selection import train_test_split
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
+from benchmarks.one_line_errors import errors_in_one_line
 from mask_detector.dataset import scan
 from mask_detector.model_file import save_model
 from mask_detector.types import ModelCard
@@ -119,7 +120,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     args = parser.parse_args()
-    figures = run(args)
+    with errors_in_one_line():
+        figures = run(args)
     print(f"its own random test split: accuracy {figures['accuracy']:.4f}, n = {figures['n']}")
     print(f"wall time: {figures['wall_s']:.1f} s")
     print(f"processor time: {figures['processor_s']:.1f} s, user and system")

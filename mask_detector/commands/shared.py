@@ -144,9 +144,9 @@ def add_judging_arguments(
         metavar="PIXELS",
         help="how large the detector sees the picture: the longer side for yunet and mtcnn; ssd "
         "sees as many pixels as a square of this side has, several times faster once `prepare "
-        "--detect-size PIXELS` has built it for them; twice the size finds faces half as large and "
-        f"takes four times as long; 0 is the detector's own size: ssd {ssd_size}, yunet and mtcnn "
-        f"{_OTHER_SIZE}",
+        "--detect-size PIXELS` has built it for that many; twice the size finds faces half as "
+        f"large and takes four times as long; 0 is the detector's own size: ssd {ssd_size}, yunet "
+        f"and mtcnn {_OTHER_SIZE}",
     )
     parser.add_argument(
         "--pyramid",
