@@ -18,6 +18,7 @@ import numpy as np
 
 from mask_detector.errors import ModelError
 from mask_detector.networks.from_keras import mobilenet_v2, resnet50
+from mask_detector.networks.heads import mean_of_places, places_in_order, surest_places
 from mask_detector.networks.plain import cnn, vgg_small
 from mask_detector.networks.residual import resnet18
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 FEATURE_MAP = "feature_map"  # the last layer that still knows where in the picture it is
 _FROM_SCRATCH_MOMENTUM = 0.9  # of BatchNorm's averages
+_MOBILENET_WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)  # of those that Keras has weights for
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,13 @@ class Architecture:
     description: str
     image_size: int  # pixels; the feature map then is at least 4 x 4
     fine_tuned_layers: int  # of a pretrained backbone, from the top
+    learning_rate: float = 1e-3  # of the head, or of the whole from random weights
     imagenet_from: str = ""  # who brings ImageNet weights; nobody if empty
     imagenet_widths: tuple[float, ...] = (1.0,)
     is_scalable: bool = True  # has other widths than 1
-    is_flat: bool = False  # the head sees every place of the feature map, not their mean
+    last_layer: str = ""  # of the backbone, where the network does not take all of it
+    # From the feature map and the number of classes to probabilities.
+    head: Callable[[keras.KerasTensor, int], keras.KerasTensor] = mean_of_places
 
     @property
     def default_weights(self) -> str:
@@ -55,7 +60,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         image_size=224,
         fine_tuned_layers=38,  # from block 13 on
         imagenet_from="Keras",
-        imagenet_widths=(0.35, 0.5, 0.75, 1.0, 1.3, 1.4),
+        imagenet_widths=_MOBILENET_WIDTHS,
     ),
     "resnet50": Architecture(
         resnet50,
@@ -83,7 +88,19 @@ ARCHITECTURES: dict[str, Architecture] = {
         "plain: four times convolution and pooling, then dense",
         image_size=128,
         fine_tuned_layers=4,
-        is_flat=True,
+        head=places_in_order,
+    ),
+    "spots": Architecture(
+        mobilenet_v2,
+        "the first blocks of MobileNetV2; each spot of the picture answers for itself and the "
+        "surest hundredth decide: for faults that are small in the picture",
+        image_size=288,
+        fine_tuned_layers=3,  # the last of them
+        learning_rate=1e-2,  # one layer, of which few places learn at a time
+        imagenet_from="Keras",
+        imagenet_widths=_MOBILENET_WIDTHS,
+        last_layer="block_6_expand_relu",  # a place is 8 pixels wide
+        head=surest_places,
     ),
 }
 
@@ -108,7 +125,7 @@ def build_model(
     width: float = 1.0,
     rounds_kernels: bool = True,
 ) -> keras.Model:
-    """Build a classifier: backbone, `feature_map`, pooling, a small head, softmax.
+    """Build a classifier: backbone, `feature_map`, a small head, softmax.
 
     Args:
         architecture: a key of `ARCHITECTURES`.
@@ -131,13 +148,10 @@ def build_model(
     entry = architecture_named(architecture)
     pixels = keras.Input((image_size, image_size, 3), name="rgb_0_to_255")
     features = _build_backbone(architecture, pixels, weights, width)
-    x = layers.Activation("linear", name=FEATURE_MAP)(features)
-    x = layers.Flatten()(x) if entry.is_flat else layers.GlobalAveragePooling2D()(x)
-    x = layers.Dropout(0.3)(x)
-    x = layers.Dense(128, activation="relu")(x)
-    x = layers.Dropout(0.3)(x)
-    probabilities = layers.Dense(class_count, activation="softmax", name="probabilities")(x)
-    model = keras.Model(pixels, probabilities, name="mask_classifier")
+    if entry.last_layer:
+        features = keras.Model(pixels, features).get_layer(entry.last_layer).output
+    features = layers.Activation("linear", name=FEATURE_MAP)(features)
+    model = keras.Model(pixels, entry.head(features, class_count), name="mask_classifier")
     if rounds_kernels:
         _round_kernels(model)
     return model

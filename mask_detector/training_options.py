@@ -59,9 +59,9 @@ class TrainingOptions:
     )
     batch_size: int = _knob(32, "pictures per step; halve it if memory runs out", (1, 4096))
     learning_rate: float = _knob(
-        1e-3,
+        0.0,
         "Adam's first step size for the head or a whole network; fine-tuning uses a tenth; all "
-        "fall to 0",
+        f"fall to 0; 0 = the network's own ({_networks_text('learning_rate')})",
         (1e-9, 1.0),
     )
     fine_tune: int = _knob(
@@ -143,6 +143,7 @@ class TrainingOptions:
         network = architecture_named(self.architecture)
         left_open = {
             "image_size": (0, network.image_size),
+            "learning_rate": (0, network.learning_rate),
             "fine_tune": (-1, network.fine_tuned_layers),
             "backbone_weights": ("auto", network.default_weights),
         }

@@ -1,12 +1,11 @@
 """Every network of the table takes raw RGB 0-255, gives probabilities, is kept and exported."""
 
-import os
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from data_sets import settle
+from data_sets import imagenet_file, settle
 
 from mask_detector.architectures import ARCHITECTURES, check_choice
 from mask_detector.errors import ModelError
@@ -55,7 +54,14 @@ def said_by(model, pictures):
 
 
 def test_the_networks_are_those_that_the_manual_names():
-    assert list(ARCHITECTURES) == ["mobilenet_v2", "resnet50", "resnet18", "vgg_small", "cnn"]
+    assert list(ARCHITECTURES) == [
+        "mobilenet_v2",
+        "resnet50",
+        "resnet18",
+        "vgg_small",
+        "cnn",
+        "spots",
+    ]
 
 
 def test_raw_pixels_go_in_and_probabilities_come_out(model):
@@ -106,7 +112,7 @@ def test_litert_says_what_keras_says(model, file, tmp_path):
 
 
 # Eight bits of MobileNetV2 are judged in test_export.py; those of ResNet50 take minutes.
-@pytest.mark.parametrize("architecture", ["resnet18", "vgg_small", "cnn"])
+@pytest.mark.parametrize("architecture", ["resnet18", "vgg_small", "cnn", "spots"])
 def test_eight_bits_say_nearly_the_same(architecture, keras, tmp_path):
     from mask_detector.export import export_tflite
     from mask_detector.mask_classifiers import load_classifier
@@ -139,13 +145,6 @@ def test_the_vgg_for_two_classes_stays_under_a_million_parameters(keras):
     convolutions = [x for x in model.layers if isinstance(x, keras.layers.Conv2D)]
     assert model.count_params() < 1e6
     assert {layer.kernel_size for layer in convolutions} == {(3, 3)} and len(convolutions) >= 8
-
-
-def imagenet_file():
-    weights = os.environ.get("MASK_DETECTOR_WEIGHTS", "")
-    if not Path(weights).is_file():
-        pytest.skip("needs ImageNet weights: set MASK_DETECTOR_WEIGHTS to their file")
-    return weights
 
 
 def test_a_backbone_from_a_file_is_the_one_that_keras_reads_from_it(keras):

@@ -73,9 +73,10 @@ def test_where_the_head_tells_places_apart_auto_does_not_blur(keras):
     maps = {name: found[0].heat for name, found in explainer.explain_by(METHODS, picture).items()}
     assert explainer.method == "hirescam"
     hidden = occlusion_map(KerasClassifier(network.model, network.card), picture[0], 1)
-    np.testing.assert_allclose(maps["hirescam"] / 16, hidden, atol=1e-3)
-    np.testing.assert_allclose(maps["layercam"] / 16, hidden, atol=1e-3)
-    assert maps["gradcam"][2:, 2:].min() > 0.1  # the reason
+    with_a_say = 4  # of the 16 places: the others have no weight
+    np.testing.assert_allclose(maps["hirescam"] / with_a_say, hidden, atol=1e-3)
+    np.testing.assert_allclose(maps["layercam"] / with_a_say, hidden, atol=1e-3)
+    assert maps["gradcam"][2:, 2:].min() > 0.025  # the reason
     assert Explainer(network_of(colour_model(keras))).method == "gradcam"
     assert Explainer(network, method="layercam").method == "layercam"
 

@@ -18,7 +18,8 @@ FLOORS = [
      "synthesis.head_pose", "synthesis.mask_shapes", "synthesis.mask_textures"},
     {"web_page", "synthesis.photo_light", "types", "calibration", "runtimes.litert_conversion",
      "runtimes.litert_runtime", "runtimes.onnx_runtime", "lettering", "capture.source_names",
-     "config_file", "networks.plain", "networks.from_keras", "networks.cost", "alarms.sound"},
+     "config_file", "networks.plain", "networks.from_keras", "networks.heads",
+     "networks.cost", "alarms.sound"},
     {"networks.residual", "images", "assets", "model_file", "checkpoints", "public_dataset",
      "blurring", "runtimes.litert_model", "runtimes.onnx_model", "runtimes.onnx_conversion",
      "frozen_network", "annotations.pascal_voc", "annotations.coco", "detection_scores",
@@ -174,7 +175,7 @@ def test_the_help_says_every_default(run):
     for option, default in {
         "--dataset": "dataset", "--model": "models/mask_detector.keras",
         "--plot": "models/training_plot.png", "--epochs": "0", "--batch-size": "32",
-        "--learning-rate": "0.001", "--fine-tune": "-1", "--fine-tune-epochs": "0",
+        "--learning-rate": "0.0", "--fine-tune": "-1", "--fine-tune-epochs": "0",
         "--views": "6", "--crop": "auto", "--kernels": "int8", "--image-size": "0",
         "--seed": "42",
         "--split-seed": "42", "--backbone-weights": "auto", "--architecture": "mobilenet_v2",

@@ -49,12 +49,11 @@ def fit(splits, options, folder, *, resume=False, dies_after=0):
 
 def pretrained(architecture, folder, keras):
     """A file of backbone weights that no photo has taught, but that tell pictures apart."""
-    from mask_detector.architectures import build_model
-
     keras.utils.set_random_seed(1)
-    model = settle(build_model(architecture, image_size=32, class_count=2, weights="none"))
+    pixels = keras.Input((32, 32, 3))
+    features = ARCHITECTURES[architecture].backbone(pixels, None, 1.0)
     path = folder / "backbone.weights.h5"
-    keras.Model(model.input, model.get_layer("feature_map").input).save_weights(path)
+    settle(keras.Model(pixels, features)).save_weights(path)
     return str(path)
 
 
@@ -135,14 +134,17 @@ def test_what_is_left_to_the_network_is_filled_in(architecture):
     entry = ARCHITECTURES[architecture]
     options = TrainingOptions(architecture=architecture)
     assert options.image_size == entry.image_size
+    assert options.learning_rate == entry.learning_rate
     if entry.imagenet_from == "Keras":
         assert options.backbone_weights == "imagenet" and not options.is_from_scratch
         assert (options.fine_tune, options.views) == (entry.fine_tuned_layers, 6)
     else:
         assert options.backbone_weights == "none" and options.is_from_scratch
         assert (options.fine_tune, options.views) == (0, 0)  # nothing is frozen, nothing is kept
-    asked = TrainingOptions(architecture=architecture, image_size=96, backbone_weights="none")
-    assert asked.image_size == 96 and asked.is_from_scratch
+    asked = TrainingOptions(
+        architecture=architecture, image_size=96, learning_rate=0.5, backbone_weights="none"
+    )
+    assert (asked.image_size, asked.learning_rate) == (96, 0.5) and asked.is_from_scratch
 
 
 @pytest.mark.parametrize(

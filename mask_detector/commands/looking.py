@@ -27,9 +27,9 @@ def add_heat_arguments(parser: argparse.ArgumentParser) -> None:
         choices=METHOD_NAMES,
         default="auto",
         help="gradcam: what speaks for the class and what against it, adding up to the log-odds. "
-        "hirescam: the same, and right also where the network's head tells places apart (cnn, an "
-        "earlier --layer), which gradcam blurs. gradcam++ and layercam: only what speaks for it, "
-        "layercam place by place. auto: gradcam where it is right, else hirescam",
+        "hirescam: the same, and right also where the network's head tells places apart (cnn, "
+        "spots, an earlier --layer), which gradcam blurs. gradcam++ and layercam: only what speaks "
+        "for it, layercam place by place. auto: gradcam where it is right, else hirescam",
     )
     parser.add_argument(
         "--layer",

@@ -5,8 +5,10 @@
 `features` are what a convolutional layer gives for n pictures, `gradients` the derivative of the
 class's score by each of them, both `(n, h, w, channels)`. Nothing is scaled to its own maximum,
 as it is elsewhere: a map is in units of the score per picture, that is, how much the score would
-gain if the whole picture were like that place. A flat map stays flat, and what speaks against the
-class is negative; a map's mean is what its features add to the score.
+gain if the whole picture were like that place, or rather all its places that have a say: where the
+surest few decide (`spots`), or one of each four behind a pooling, the others' gradients are 0. A
+flat map stays flat, and what speaks against the class is negative; a map's mean over the places
+that have a say is what its features add to the score.
 
 Sources: Selvaraju et al., Grad-CAM, ICCV 2017, https://arxiv.org/abs/1610.02391;
 Chattopadhyay et al., Grad-CAM++, WACV 2018, https://arxiv.org/abs/1710.11063;
@@ -44,6 +46,7 @@ class Explanation:
     class_name: str  # the class that it speaks for or against
     class_names: tuple[str, ...]
     probabilities: tuple[float, ...]  # calibrated, one per class
+    share: float = 1.0  # of the places, those that have a say
 
     @property
     def probability(self) -> float:
@@ -53,12 +56,12 @@ class Explanation:
     @property
     def gain(self) -> float:
         """Log-odds that the places which speak for the class add up to."""
-        return float(np.maximum(self.heat, 0).mean())
+        return float(np.maximum(self.heat, 0).mean()) / self.share
 
     @property
     def loss(self) -> float:
         """Log-odds, 0 or negative, that the places which speak against it add up to."""
-        return -float(np.maximum(-self.heat, 0).mean())
+        return -float(np.maximum(-self.heat, 0).mean()) / self.share
 
     @property
     def is_cold(self) -> bool:
@@ -99,14 +102,21 @@ def _hires_cam(features: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     return (gradients * features).sum(axis=3)
 
 
+def share_with_a_say(gradients: np.ndarray) -> np.ndarray:
+    """Of each picture's places, `(n,)`, the part that the score depends on; 1 if it has none."""
+    shares = (gradients != 0).any(axis=3).mean(axis=(1, 2))
+    return np.where(shares > 0, shares, 1.0)
+
+
 def _per_picture(
     method: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """A place's part of the score, times the places: grids of any size get the same units."""
+    """A place's part of the score, times the places with a say: the same units in any grid."""
 
     def scaled_method(features: np.ndarray, gradients: np.ndarray) -> np.ndarray:
         maps = method(features, gradients)
-        return (maps * (maps.shape[1] * maps.shape[2])).astype(np.float32)
+        counts = share_with_a_say(gradients) * (maps.shape[1] * maps.shape[2])
+        return (maps * counts[:, None, None]).astype(np.float32)
 
     return scaled_method
 

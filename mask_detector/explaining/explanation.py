@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from mask_detector.errors import ModelError
-from mask_detector.explaining.activation_maps import METHODS, Explanation
+from mask_detector.explaining.activation_maps import METHODS, Explanation, share_with_a_say
 from mask_detector.mask_classifiers import Network, load_network
 from mask_detector.model_file import kind_of
 
@@ -87,10 +87,13 @@ class Explainer:
             part = slice(start, start + _CHUNK)
             answers = self._differentiate(crops[part], np.array(wanted[part], np.int32))
             probabilities, chosen, features, gradients = (tensor.numpy() for tensor in answers)
+            shares = share_with_a_say(gradients).tolist()
             for method, found in explained.items():
                 maps = METHODS[method](features, gradients)
-                for heat, index, row in zip(maps, chosen, probabilities, strict=True):
-                    found.append(Explanation(heat, names[index], names, tuple(row.tolist())))
+                for heat, index, row, share in zip(
+                    maps, chosen, probabilities.tolist(), shares, strict=True
+                ):
+                    found.append(Explanation(heat, names[index], names, tuple(row), share))
         return explained
 
 
