@@ -60,11 +60,13 @@ def pretrained(architecture, folder, keras):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_each_network_learns_two_colours(architecture, splits, tmp_path, keras):
     """As it trains by default: on a backbone from a file, or the whole of it."""
-    is_pretrained = ARCHITECTURES[architecture].default_weights == "imagenet"
+    entry = ARCHITECTURES[architecture]
+    is_pretrained = entry.default_weights == "imagenet"
+    head_epochs = 40 if entry.learning_rate < 1e-2 else 15
     options = TrainingOptions(
         architecture=architecture,
         image_size=32,
-        epochs=40 if is_pretrained else 12,
+        epochs=head_epochs if is_pretrained else 12,
         fine_tune=0,
         views=6,
         width_multiplier=1 if is_pretrained else 0.25,
