@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import keras
 
-SUREST_SHARE = 0.01  # of the places: at 36 x 36 thirteen, about what a small fault covers
+SUREST_SHARE = 0.01  # of the places: thirteen of 36 x 36
 
 
 def mean_of_places(features: keras.KerasTensor, class_count: int) -> keras.KerasTensor:
