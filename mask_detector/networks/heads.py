@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import keras
 
-SUREST_SHARE = 0.01  # of the places: thirteen of 36 x 36
+_SUREST_SHARE = 0.01  # of the places: thirteen of 36 x 36
 
 
 def mean_of_places(features: keras.KerasTensor, class_count: int) -> keras.KerasTensor:
@@ -49,5 +49,5 @@ def surest_places(features: keras.KerasTensor, class_count: int) -> keras.KerasT
     x = layers.SpatialDropout2D(0.2)(features)
     x = layers.Conv2D(class_count, 1, name="place_logits")(x)
     x = layers.Permute((2, 1))(layers.Reshape((height * width, class_count))(x))
-    surest, _ = keras.ops.top_k(x, max(1, round(SUREST_SHARE * height * width)))
+    surest, _ = keras.ops.top_k(x, max(1, round(_SUREST_SHARE * height * width)))
     return layers.Activation("softmax", name="probabilities")(keras.ops.mean(surest, axis=-1))
