@@ -5,7 +5,7 @@ import math
 import re
 import subprocess
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import cv2
 import numpy as np
@@ -91,6 +91,7 @@ def short_run(run, tmp_path_factory):
     done = run(
         "-m", "mask_detector", "benchmark", "--rounds", "1", "--frames", "3", "--sizes", "640x480",
         "--faces", "2", "--starts", "1", "--json", "--plot", "speed.png", cwd=folder,
+        env={"TZ": "Asia/Tokyo"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return folder, done
@@ -117,7 +118,7 @@ def test_every_comparison_names_both_sides_and_their_ratio(short_run):
 @needs_model
 def test_it_says_what_it_ran_on_and_with(short_run):
     found = json.loads(short_run[1].stdout)
-    assert datetime.fromisoformat(found["date"]).tzinfo is not None
+    assert datetime.fromisoformat(found["date"]).utcoffset() == timedelta(0)
     assert found["processor"] and found["cores"] >= 1
     assert found["versions"]["opencv-python"].startswith(cv2.__version__)
     assert found["files"]["mask_detector.keras"] and len(found["files"]) >= 2

@@ -78,7 +78,7 @@ class Machine:
         if card and card.architecture == "mobilenet_v2":
             gflops["MobileNetV2, a face"] = mobilenet_v2_gflop(card.image_size)
         return cls(
-            date=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             processor=processor_name(),
             cores=core_count(),
             load_average=load,
