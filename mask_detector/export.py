@@ -96,12 +96,11 @@ def _converter_settings(number_format: str, crops: np.ndarray | None) -> dict[st
         return {}
     settings: dict[str, Any] = {"optimizations": [tf.lite.Optimize.DEFAULT]}
     if number_format == "float16":
-        builtins = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        settings["target_spec"] = {"supported_ops": builtins, "supported_types": [tf.float16]}
+        settings["target_spec"] = tf.lite.TargetSpec(supported_types=[tf.float16])
         return settings
     if crops is None or not len(crops):
         raise ModelError("int8 needs representative crops; none were given")
-    settings["target_spec"] = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]}
+    settings["target_spec"] = tf.lite.TargetSpec([tf.lite.OpsSet.TFLITE_BUILTINS_INT8])
     settings["representative_dataset"] = lambda: ([c[None].astype(np.float32)] for c in crops)
     settings["inference_input_type"] = tf.uint8  # in steps of 1 from 0: pixels as they are
     return settings

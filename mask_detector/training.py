@@ -202,8 +202,11 @@ def _begin(
     trained.compile(
         optimizer=keras.optimizers.Adam(stage.learning_rate),
         loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
     )
+    # What `fit` makes only while it traces its first step has it trace that step twice, which
+    # takes seconds; so the metric is made above, not named, and the optimizer's moments here.
+    trained.optimizer.build(trained.trainable_variables)
     return trained
 
 

@@ -4,11 +4,12 @@ import json
 
 import cv2
 import pytest
-from conftest import assert_clear_error, textured_photo
+from conftest import SHIPPED_MODEL, assert_clear_error, textured_photo
 
 from mask_detector.audit import split_photos
 
 EVALUATE = ("-m", "mask_detector", "evaluate")
+QUICK = ("--model", SHIPPED_MODEL.with_suffix(".tflite"))  # the `.keras` one takes seconds to load
 FACE = (175, 110, 360, 345)  # of the portrait, seen by eye
 
 
@@ -62,8 +63,9 @@ def test_the_classic_setting_is_measured_and_written(run, streets, tmp_path):
 
 
 def test_a_sweep_gives_every_combination_the_figures_it_has_alone(run, streets, tmp_path):
+    judged = (*EVALUATE, *QUICK, "--boxes", streets)
     lists = ("-c", "0.2,0.5", "--margin", "0.1,0.3", "--detect-size", "300,400")
-    done = run(*EVALUATE, "--boxes", streets, "--sweep", *lists, "--json", tmp_path / "all.json")
+    done = run(*judged, "--sweep", *lists, "--json", tmp_path / "all.json")
     assert done.returncode == 0, done.stderr
     rows = [line for line in done.stdout.splitlines() if line.startswith(("300 ", "400 "))]
     assert len(rows) == 8
@@ -76,7 +78,7 @@ def test_a_sweep_gives_every_combination_the_figures_it_has_alone(run, streets, 
     )
 
     one = ("-c", "0.5", "--margin", "0.1", "--detect-size", "400")
-    run(*EVALUATE, "--boxes", streets, *one, "--json", tmp_path / "one.json")
+    run(*judged, *one, "--json", tmp_path / "one.json")
     figures = json.loads((tmp_path / "one.json").read_text())
     (alone,) = figures["settings"]
     assert figures["pyramid"]
@@ -92,7 +94,7 @@ def test_a_part_is_that_of_the_trainings_split(run, crowd, tmp_path, part, seed)
 
     expected = split_photos(audit(crowd), seed)[part]
     done = run(
-        *(*EVALUATE, "--boxes", crowd, "--part", part, "--split-seed", seed),
+        *(*EVALUATE, *QUICK, "--boxes", crowd, "--part", part, "--split-seed", seed),
         *("--json", tmp_path / "figures.json"),
     )
     assert done.returncode == 0, done.stderr

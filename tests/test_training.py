@@ -70,13 +70,17 @@ def train(keras):
     return train_here
 
 
-@pytest.fixture(scope="module", params=["3", "0"], ids=["kept views", "ever new views"])
+@pytest.fixture(
+    scope="module",
+    params=[("mobilenet_v2", "3"), ("spots", "0")],
+    ids=["kept views", "ever new views"],
+)
 def trained(request, reds_and_blues, backbone, tmp_path_factory, train):
     """One unbroken training of both stages: on frozen features, and on the pictures themselves."""
-    folder = tmp_path_factory.mktemp("trained")
-    stages = ("--architecture", "mobilenet_v2", "--backbone-weights", backbone, "--epochs", "3",
+    folder, (architecture, views) = tmp_path_factory.mktemp("trained"), request.param
+    stages = ("--architecture", architecture, "--backbone-weights", backbone, "--epochs", "3",
               "--fine-tune", "30", "--fine-tune-epochs", "2",
-              "--views", request.param)  # fmt: skip
+              "--views", views)  # fmt: skip
     said = train(*training_command(reds_and_blues, folder / "m.keras", *stages))
     return folder, said, stages
 

@@ -95,7 +95,7 @@ class SsdMaker:
             "optimizations": [tf.lite.Optimize.DEFAULT],
             "representative_dataset": lambda: self._inputs(pictures),
             "inference_input_type": tf.uint8,
-            "target_spec": {"supported_ops": builtins},  # a square root has no int8 form
+            "target_spec": tf.lite.TargetSpec(builtins),  # a square root has no int8 form
         }
         levelled = self._build(ranges=self._ranges(pictures[::2])).model
         return SsdFile(record, to_litert(levelled, self._shape, settings), self.float32.priors)

@@ -9,6 +9,7 @@ matters is that some faces fill the scene: without them the coarsest grids of bo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -122,8 +123,7 @@ class JudgedPictures:
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yields `(h, w, 3)` uint8 BGR, the same ones each time."""
         if self._folder is None:
-            # Another seed than that of the scenes which set the eight bits.
-            yield from made_up_scenes(self._box, self._count, seed=2, heights=USUAL_HEIGHTS)
+            yield from self._scenes
             return
         paths = photos_in(self._folder)
         for path in paths[:: -(-len(paths) // self._count)]:
@@ -131,3 +131,10 @@ class JudgedPictures:
                 yield cv2.cvtColor(read_image(path), cv2.COLOR_RGB2BGR)
             except UnreadableImageError:
                 continue  # a list of labels or the like
+
+    @cached_property
+    def _scenes(self) -> list[np.ndarray]:
+        """Kept, as making one takes longer than looking at it does; 250 are 230 MB."""
+        # Another seed than that of the scenes which set the eight bits.
+        scenes = made_up_scenes(self._box, self._count, seed=2, heights=USUAL_HEIGHTS)
+        return list(scenes)
