@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from mask_detector.images import crop_face, cut_out, fit, read_image
+from mask_detector.orientations import oriented
 from mask_detector.types import FaceBox, Sample
 
 TRAINING_MARGINS = (0.0, 0.35)  # drawn for each view of a face; a fraction of the box, per side
@@ -99,7 +100,8 @@ class PictureBatches:
         sample = self._samples[int(index)]
         image = self._read(sample.path)
         if self._seed is None or self.augmentation == "none":
-            return cut_out(image, sample.box, self._margin, self._image_size)
+            view = cut_out(image, sample.box, self._margin, self._image_size)
+            return oriented(view[None], sample.orientation)[0]
         random = np.random.default_rng((self._seed, int(epoch), int(index)))
         strength = 1.0 if self.augmentation == "camera" else _GENTLE
         view = _random_crop(image, sample.box, random, strength)

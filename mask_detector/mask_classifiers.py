@@ -20,6 +20,7 @@ import numpy as np
 from mask_detector.calibration import apply_temperature
 from mask_detector.errors import ModelError
 from mask_detector.model_file import kind_of, read_card
+from mask_detector.orientations import Answers, averaged
 from mask_detector.quiet import load_tensorflow
 from mask_detector.runtimes.litert_model import LiteRtModel
 from mask_detector.runtimes.onnx_model import OnnxModel
@@ -41,7 +42,7 @@ class MaskClassifier(Protocol):
 
         Returns:
             `(n, classes)` float32 probabilities in the order of `card.class_names`, calibrated
-            by the card's temperature.
+            by the card's temperature; the mean over the orientations that the card asks for.
         """
         ...
 
@@ -67,13 +68,16 @@ class KerasClassifier:
         self.predict(np.zeros((1, size, size, 3), np.uint8))  # so that no camera waits for it
 
     def predict(self, crops: np.ndarray) -> np.ndarray:
+        if not len(crops):
+            return np.empty((0, len(self.card.class_names)), np.float32)
+        return _probabilities(self._answers, crops, self.card)
+
+    def _answers(self, crops: np.ndarray) -> np.ndarray:
         parts = [
             self._infer(crops[start : start + _CHUNK]).numpy()
             for start in range(0, len(crops), _CHUNK)
         ]
-        if not parts:
-            return np.empty((0, len(self.card.class_names)), np.float32)
-        return _calibrated(np.concatenate(parts), self.card)
+        return np.concatenate(parts)
 
 
 class RuntimeClassifier:
@@ -84,11 +88,12 @@ class RuntimeClassifier:
         self.predict(np.zeros((1, card.image_size, card.image_size, 3), np.uint8))
 
     def predict(self, crops: np.ndarray) -> np.ndarray:
-        return _calibrated(self._model(crops), self.card)
+        return _probabilities(self._model, crops, self.card)
 
 
-def _calibrated(answers: np.ndarray, card: ModelCard) -> np.ndarray:
+def _probabilities(run: Answers, crops: np.ndarray, card: ModelCard) -> np.ndarray:
     """From what any engine answers, `(n, outputs)`, to what the card promises."""
+    answers = averaged(run, card.orientations)(crops)
     if answers.shape[1] == 1:  # one sigmoid: the probability of the second class
         answers = np.concatenate([1 - answers, answers], axis=1)
     return apply_temperature(answers, card.temperature)

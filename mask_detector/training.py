@@ -97,7 +97,8 @@ def train(
         run = trunk.followed_by(trained)
     else:
         trained, batches, validation = model, *_picture_batches(splits, options)
-        run = FrozenNetwork(model, 2 * len(splits["val"]))  # and about as many to test on
+        judged = 2 * len(splits["val"]) * options.orientations  # about as many to test on
+        run = FrozenNetwork(model, judged)
     weights = _class_weights(batches.labels)
     for stage in stages_of(options, len(batches.labels)):
         if checkpoints.is_finished(stage.name):
@@ -134,13 +135,26 @@ _Batches = PictureBatches | FeatureBatches
 def _picture_batches(
     splits: dict[str, list[Sample]], options: TrainingOptions
 ) -> tuple[_Batches, _Batches]:
-    """Training pictures seen anew in every epoch, and validation pictures as they are."""
+    """Training pictures seen anew in every epoch, and validation pictures."""
     size, margin, batch_size = options.image_size, options.crop_margin, options.batch_size
     if options.is_from_scratch:
         batch_size = even_batch_size(len(splits["train"]), batch_size)
     train = PictureBatches(splits["train"], size, batch_size, margin=margin, seed=options.seed)
     train.augmentation = options.augmentation
-    return train, PictureBatches(splits["val"], size, options.batch_size, margin=margin)
+    return train, _validation_batches(splits, options)
+
+
+def _validation_batches(
+    splits: dict[str, list[Sample]], options: TrainingOptions
+) -> PictureBatches:
+    """Pictures as they are, each in all orientations in which it will be judged."""
+    samples = [
+        replace(sample, orientation=orientation)
+        for sample in splits["val"]
+        for orientation in range(options.orientations)
+    ]
+    size, margin = options.image_size, options.crop_margin
+    return PictureBatches(samples, size, options.batch_size, margin=margin)
 
 
 def augmentation_for(class_names: tuple[str, ...], wanted: str) -> str:
@@ -170,7 +184,7 @@ def _feature_batches(
         repeated, size, options.batch_size, margin=margin, seed=seed, shuffle=False
     )
     views.augmentation = options.augmentation
-    validation = PictureBatches(splits["val"], size, options.batch_size, margin=margin)
+    validation = _validation_batches(splits, options)
     return (
         FeatureBatches(
             extract(trunk, views, folder / "train-features.npy"),

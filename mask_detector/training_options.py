@@ -3,7 +3,8 @@
     options = TrainingOptions(architecture="vgg_small", image_size=0)
 
 What is left to the network, here the size of its pictures, is filled in from its entry in
-`ARCHITECTURES`; a copy made with other options keeps it.
+`ARCHITECTURES`, as are the orientations that go with the augmentation; a copy made with other
+options keeps them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from mask_detector.architectures import ARCHITECTURES, architecture_named, check_choice
 from mask_detector.errors import MaskDetectorError
+from mask_detector.orientations import ALL_ORIENTATIONS
 from mask_detector.types import DEFAULT_CROP_MARGIN
 
 
@@ -99,6 +101,13 @@ class TrainingOptions:
         "classes speak of masks, else gentle",
         choices=("auto", "camera", "gentle", "any-way-up", "none"),
     )
+    orientations: int = _knob(
+        0,
+        "in how many orientations a picture is judged, in validation and at run time, and the "
+        "answers averaged: 4 quarter turns, 8 with each mirrored; righter for things that lie any "
+        "way up, at so many times the work; 0 = 8 with --augmentation any-way-up, else 1",
+        (1, ALL_ORIENTATIONS),
+    )
     image_size: int = _knob(
         0,
         "side of the square input in pixels, from 32; smaller is faster and less exact; 0 = the "
@@ -146,6 +155,7 @@ class TrainingOptions:
             "learning_rate": (0, network.learning_rate),
             "fine_tune": (-1, network.fine_tuned_layers),
             "backbone_weights": ("auto", network.default_weights),
+            "orientations": (0, ALL_ORIENTATIONS if self.augmentation == "any-way-up" else 1),
         }
         for name, (is_open, value) in left_open.items():
             if getattr(self, name) == is_open:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -18,6 +17,7 @@ from mask_detector.calibration import (
 )
 from mask_detector.evaluation import evaluate
 from mask_detector.input_pipeline import PictureBatches
+from mask_detector.orientations import Answers, averaged
 from mask_detector.training_data import TrainingData
 from mask_detector.training_options import TrainingOptions
 from mask_detector.types import ModelCard, Report
@@ -47,17 +47,16 @@ class TrainingResult:
         return float(right[self.is_sure].mean()) if self.is_sure.any() else float("nan")
 
 
-def judge(
-    run: Callable[[np.ndarray], np.ndarray], data: TrainingData, options: TrainingOptions
-) -> TrainingResult:
+def judge(run: Answers, data: TrainingData, options: TrainingOptions) -> TrainingResult:
     """Fit temperature and "not sure" on the validation side, then look at the test side once.
 
     Args:
-        run: from pictures `(n, h, w, 3)` RGB 0-255 to probabilities `(n, classes)`.
+        run: from pictures `(n, h, w, 3)` RGB 0-255 to probabilities `(n, classes)`; the mean over
+            the orientations is taken here.
         data: the pictures.
         options: what they were trained on with.
     """
-    raw, labels = {}, {}
+    run, raw, labels = averaged(run, options.orientations), {}, {}
     for split in ("val", "test"):
         batches = PictureBatches(
             data.splits[split], options.image_size, _JUDGED_AT_ONCE, margin=options.crop_margin
@@ -74,6 +73,7 @@ def judge(
         crop_margin=options.crop_margin,
         temperature=temperature,
         thresholds={NOT_SURE_THRESHOLD: not_sure_threshold(calibrated["val"], labels["val"])},
+        orientations=options.orientations,
         training_data={"fingerprint": data.fingerprint, "sources": data.sources},
         training_options=options.without_folders(),
         metrics={"split": "test", **report.to_dict()},

@@ -109,6 +109,7 @@ class Sample:
     label: int
     group: int
     box: FaceBox | None = None  # the face to cut out; None takes the photo as it is
+    orientation: int = 0  # in which it is shown, see `orientations.py`; training draws its own
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ class ModelCard:
     versions: dict[str, str] = field(default_factory=dict)
     exported_from: str = ""  # of an export: SHA-256 of the very model file it was made from
     number_format: str = "float32"  # of the file that carries this card: int8, float16, float32
+    orientations: int = 1  # in which each picture is judged, see `orientations.py`
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

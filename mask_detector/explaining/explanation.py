@@ -5,7 +5,8 @@
 
 The score that is explained is the calibrated log-odds of a class: its logit less what the softmax
 makes of the others', by the card's temperature. A logit alone may hold something that all classes
-share and that changes no answer. See `activation_maps.py` for the methods.
+share and that changes no answer. Where a model judges in several orientations, its map is the mean
+over them, turned back. See `activation_maps.py` for the methods.
 """
 
 from __future__ import annotations
@@ -13,17 +14,28 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from mask_detector.calibration import apply_temperature
 from mask_detector.errors import ModelError
 from mask_detector.explaining.activation_maps import METHODS, Explanation, share_with_a_say
 from mask_detector.mask_classifiers import Network, load_network
 from mask_detector.model_file import kind_of
+from mask_detector.orientations import oriented, upright
 
 AUTO = "auto"
 _CHUNK = 16  # pictures at once: their features and gradients are large
+
+
+class _Answer(NamedTuple):
+    """What a network says of `n` pictures, and what that hangs on."""
+
+    probabilities: np.ndarray  # (n, classes) calibrated
+    chosen: np.ndarray  # (n,) indices of the classes explained
+    features: np.ndarray  # (n, h, w, channels)
+    gradients: np.ndarray  # likewise
 
 
 class Explainer:
@@ -85,16 +97,44 @@ class Explainer:
         explained: dict[str, list[Explanation]] = {method: [] for method in methods}
         for start in range(0, len(crops), _CHUNK):
             part = slice(start, start + _CHUNK)
-            answers = self._differentiate(crops[part], np.array(wanted[part], np.int32))
-            probabilities, chosen, features, gradients = (tensor.numpy() for tensor in answers)
-            shares = share_with_a_say(gradients).tolist()
+            answers = self._answers(crops[part], np.array(wanted[part], np.int32))
+            shares = np.mean([share_with_a_say(each.gradients) for each in answers], axis=0)
+            probabilities, chosen = self._verdicts(answers), answers[0].chosen
             for method, found in explained.items():
-                maps = METHODS[method](features, gradients)
+                maps = np.mean(
+                    [
+                        upright(METHODS[method](each.features, each.gradients), orientation)
+                        for orientation, each in enumerate(answers)
+                    ],
+                    axis=0,
+                )
                 for heat, index, row, share in zip(
-                    maps, chosen, probabilities.tolist(), shares, strict=True
+                    maps, chosen, probabilities.tolist(), shares.tolist(), strict=True
                 ):
                     found.append(Explanation(heat, names[index], names, tuple(row), share))
         return explained
+
+    def _answers(self, crops: np.ndarray, wanted: np.ndarray) -> list[_Answer]:
+        """One per orientation, all of one class: if none is wanted, the likeliest by the mean."""
+        turned = [oriented(crops, index) for index in range(self.network.card.orientations)]
+        answers = [self._answer(pictures, wanted) for pictures in turned]
+        likeliest = self._verdicts(answers).argmax(axis=1)
+        chosen = np.where(wanted < 0, likeliest, wanted).astype(np.int32)
+        return [
+            answer if (answer.chosen == chosen).all() else self._answer(pictures, chosen)
+            for pictures, answer in zip(turned, answers, strict=True)
+        ]
+
+    def _answer(self, pictures: np.ndarray, wanted: np.ndarray) -> _Answer:
+        return _Answer(*(tensor.numpy() for tensor in self._differentiate(pictures, wanted)))
+
+    def _verdicts(self, answers: list[_Answer]) -> np.ndarray:
+        """Calibrated probabilities `(n, classes)`, as `MaskClassifier.predict` gives them."""
+        if len(answers) == 1:
+            return answers[0].probabilities
+        temperature = self.network.card.temperature  # is taken of the mean
+        raw = [apply_temperature(each.probabilities, 1 / temperature) for each in answers]
+        return apply_temperature(np.mean(raw, axis=0), temperature)
 
 
 def open_explainer(
