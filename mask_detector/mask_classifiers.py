@@ -11,7 +11,7 @@ import contextlib
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -104,6 +104,7 @@ def load_classifier(
     *,
     class_names: tuple[str, ...] | None = None,
     input_range: tuple[float, float] = (-1.0, 1.0),
+    orientations: int = 0,
 ) -> MaskClassifier:
     """Load any model file: one of ours, or an old one from elsewhere.
 
@@ -112,6 +113,7 @@ def load_classifier(
         class_names: the order of the outputs of a model that carries no card.
         input_range: what such a model wants 0-255 scaled to; tutorials built on MobileNetV2
             use -1 to 1, plain CNNs mostly 0 to 1.
+        orientations: in how many to judge each picture; 0 for as many as the card says.
 
     Raises:
         ModelError: no model, a damaged one, one without a card when `class_names` is not given,
@@ -121,8 +123,11 @@ def load_classifier(
     if open_model:  # at once: a .tflite that was cut off has lost its card, too
         card = _read_card(path, class_names)
         model = open_model(path) if card else open_model(path, input_range)
-        return RuntimeClassifier(model, card or _card_for(model, path, class_names))
-    network = load_network(path, class_names=class_names, input_range=input_range)
+        card = card or _card_for(model, path, class_names)
+        return RuntimeClassifier(model, _in_orientations(card, orientations))
+    network = load_network(
+        path, class_names=class_names, input_range=input_range, orientations=orientations
+    )
     return KerasClassifier(network.run, network.card)
 
 
@@ -140,16 +145,16 @@ def load_network(
     *,
     class_names: tuple[str, ...] | None = None,
     input_range: tuple[float, float] = (-1.0, 1.0),
+    orientations: int = 0,
 ) -> Network:
     """Load a model that Keras runs; see `load_classifier`."""
     card = _read_card(path, class_names)
     if card is None and class_names is None:
         raise ModelError(_nameless(path))  # before TensorFlow takes seconds to load
     model = load_keras(path)
-    if card:
-        return Network(model, model, card)
-    card = _card_for(model, path, class_names)
-    return Network(model, _with_scaling(model, input_range), card)
+    run = model if card else _with_scaling(model, input_range)
+    card = card or _card_for(model, path, class_names)
+    return Network(model, run, _in_orientations(card, orientations))
 
 
 def _read_card(path: Path, class_names: tuple[str, ...] | None) -> ModelCard | None:
@@ -160,6 +165,10 @@ def _read_card(path: Path, class_names: tuple[str, ...] | None) -> ModelCard | N
             f"{','.join(card.class_names)}; leave the option out"
         )
     return card
+
+
+def _in_orientations(card: ModelCard, count: int) -> ModelCard:
+    return replace(card, orientations=count) if count else card
 
 
 def load_keras(path: Path) -> Any:

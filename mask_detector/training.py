@@ -97,8 +97,8 @@ def train(
         run = trunk.followed_by(trained)
     else:
         trained, batches, validation = model, *_picture_batches(splits, options)
-        judged = 2 * len(splits["val"]) * options.orientations  # about as many to test on
-        run = FrozenNetwork(model, judged)
+        # The validation side is judged once more, and a test side of about as many pictures.
+        run = FrozenNetwork(model, 2 * len(splits["val"]) * options.orientations)
     weights = _class_weights(batches.labels)
     for stage in stages_of(options, len(batches.labels)):
         if checkpoints.is_finished(stage.name):

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from heat_models import colour_model, network_of, noisy
 
 from mask_detector.calibration import apply_temperature
 from mask_detector.checkpoints import Checkpoints
+from mask_detector.cli import main
 from mask_detector.errors import MaskDetectorError
 from mask_detector.explaining.explanation import Explainer
 from mask_detector.mask_classifiers import KerasClassifier, load_classifier
@@ -63,8 +65,8 @@ def pictures():
     return np.concatenate([corner, other, noisy(6, (0, 16, 16, (150, 100, 100))), noisy(7)])
 
 
-def expected_of(network, pictures):
-    turned = [np.stack([by_opencv(p, i) for p in pictures]).astype(np.float32) for i in ALL]
+def expected_of(network, pictures, seen=ALL):
+    turned = [np.stack([by_opencv(p, i) for p in pictures]).astype(np.float32) for i in seen]
     mean = np.mean([network.model.predict(each, verbose=0) for each in turned], axis=0)
     return apply_temperature(mean, network.card.temperature)
 
@@ -109,6 +111,39 @@ def test_a_class_that_is_asked_for_is_explained_in_all_orientations(network, pic
     red, blue = (Explainer(network).explain(pictures[:1], [name])[0] for name in ("red", "blue"))
     assert red.probabilities == blue.probabilities
     np.testing.assert_allclose(red.heat, -blue.heat, atol=1e-4)
+
+
+@pytest.mark.parametrize("verb", ["image", "explain"])
+@pytest.mark.parametrize(("options", "seen"), [([], ALL), (["--orientations", "2"], [0, 1])])
+def test_the_card_says_how_many_and_the_command_line_may_say_otherwise(
+    network, pictures, tmp_path, capsys, verb, options, seen
+):
+    save_model(network.model, network.card, tmp_path / "m.keras")
+    cv2.imwrite(str(tmp_path / "p.png"), pictures[2][..., ::-1])
+    judge = [verb, tmp_path / "p.png", "-m", tmp_path / "m.keras", "--detector", "none", "--json"]
+    where = ["--output", tmp_path / "out"]
+    assert main([*map(str, judge + where), *options]) == 0
+    (face,) = json.loads(capsys.readouterr().out)["faces"]
+    said = [face["probabilities"][name] for name in network.card.class_names]
+    np.testing.assert_allclose(said, expected_of(network, pictures[2:3], seen)[0], atol=1e-3)
+
+
+def test_a_model_from_elsewhere_is_judged_in_as_many_orientations_as_asked(
+    network, pictures, tmp_path
+):
+    network.model.save(tmp_path / "old.h5")
+    options = {"class_names": ("blue", "red"), "input_range": (0, 255)}
+    classifier = load_classifier(tmp_path / "old.h5", orientations=4, **options)
+    warm = dataclasses.replace(network, card=dataclasses.replace(network.card, temperature=1.0))
+    said = classifier.predict(pictures)
+    np.testing.assert_allclose(said, expected_of(warm, pictures, range(4)), atol=1e-4)
+
+
+def test_a_square_has_eight_orientations_and_no_more(capsys):
+    for wrong in ("9", "0", "all"):
+        with pytest.raises(SystemExit, match="2"):
+            main(["image", "photo.jpg", "--orientations", wrong])
+        assert "expected a whole number from 1 to 8" in capsys.readouterr().err
 
 
 def test_things_that_lie_any_way_up_are_judged_in_all_ways_unless_told_otherwise():

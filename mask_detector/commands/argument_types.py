@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 from mask_detector.engines import EXPORT_FORMATS, NUMBER_FORMATS
@@ -40,6 +41,11 @@ def whole_number(text: str, most: int | None = None) -> int:
         end = f" to {most}" if most else ""
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1{end}")
     return int(text)
+
+
+def up_to(most: int) -> Callable[[str], int]:
+    """Make an argparse type: a whole number from 1 to `most`."""
+    return partial(whole_number, most=most)
 
 
 def number_pair(text: str) -> tuple[float, float]:

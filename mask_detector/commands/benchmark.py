@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask_detector.commands import video
-from mask_detector.commands.argument_types import detect_size, list_of, whole_number
+from mask_detector.commands.argument_types import detect_size, list_of, up_to
 from mask_detector.commands.shared import LIVE_SSD_SIZE, add_face_argument, open_pipeline
 from mask_detector.errors import MaskDetectorError, writing
 
@@ -48,25 +46,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--faces",
-        type=list_of(_up_to(_MOST_FACES)),
+        type=list_of(up_to(_MOST_FACES)),
         default="1,2,5,10",
         help="in each frame",
     )
     parser.add_argument(
         "--rounds",
-        type=_up_to(1000),
+        type=up_to(1000),
         default=5,
         help="turns of each side, for each size and faces",
     )
     parser.add_argument(
         "--frames",
-        type=_up_to(100_000),
+        type=up_to(100_000),
         default=30,
         help="of the classic loop in a round; ours, which is soon through, goes over them 5 times",
     )
     parser.add_argument(
         "--starts",
-        type=_up_to(100),
+        type=up_to(100),
         default=3,
         help="how often each side's start is measured",
     )
@@ -153,11 +151,6 @@ def _open_side(start: Start) -> Side:
     options = ["--model", start.model, "--face", start.face_folder, *SIDES[start.side]]
     args = parser.parse_args([*options, "--detect-size", str(start.detect_size)])
     return OurSide(video.judge_of(args, open_pipeline(args, Profile())))
-
-
-def _up_to(most: int) -> Callable[[str], int]:
-    """Make an argparse type: a whole number from 1 to `most`."""
-    return partial(whole_number, most=most)
 
 
 def _plan(args: argparse.Namespace) -> Plan:

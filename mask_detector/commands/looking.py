@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from mask_detector.commands.argument_types import positive
-from mask_detector.commands.shared import class_names_of
+from mask_detector.commands.shared import how_to_read
 
 if TYPE_CHECKING:
     from mask_detector.explaining.explanation import Explainer
@@ -58,8 +58,7 @@ def open_explainer(args: argparse.Namespace) -> Explainer:
         find_file(args.model),
         method=args.method,
         layer_name=args.layer,
-        class_names=class_names_of(args.classes),
-        input_range=args.input_range,
+        **how_to_read(args),
     )
     if explainer.is_stand_in:
         rows, columns = explainer.grid

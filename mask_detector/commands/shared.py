@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mask_detector.commands.argument_types import detect_size, fraction, list_of, number_pair
+from mask_detector.commands.argument_types import (
+    detect_size,
+    fraction,
+    list_of,
+    number_pair,
+    up_to,
+)
 from mask_detector.engines import ENGINES, fastest_sibling
 from mask_detector.errors import MaskDetectorError
+from mask_detector.orientations import ALL_ORIENTATIONS
 from mask_detector.types import LEAST_FACE_SIDE
 
 if TYPE_CHECKING:
@@ -77,6 +84,15 @@ def add_model_arguments(parser: argparse.ArgumentParser, *, looks_inside: bool =
         default="-1,1",
         help="what an old model wants pixels scaled to; write --input-range=0,1 "
         "for most plain CNNs",
+    )
+    parser.add_argument(
+        "--orientations",
+        type=up_to(ALL_ORIENTATIONS),
+        default=0,
+        metavar="N",
+        help="judge each picture in this many orientations and average: 4 quarter turns, 8 with "
+        "each mirrored; takes so many times as long, and is for things that lie any way up, not "
+        "for faces (default: as the model was trained for)",
     )
 
 
@@ -232,9 +248,17 @@ def open_classifier(args: argparse.Namespace) -> MaskClassifier:
     path = find_file(args.model)
     return load_classifier(
         fastest_sibling(path, args.engine) if args.engine else path,
-        class_names=class_names_of(args.classes),
-        input_range=args.input_range,
+        **how_to_read(args),
     )
+
+
+def how_to_read(args: argparse.Namespace) -> dict[str, Any]:
+    """What the options say of a model, for `load_classifier` and `load_network`."""
+    return {
+        "class_names": class_names_of(args.classes),
+        "input_range": args.input_range,
+        "orientations": args.orientations,
+    }
 
 
 def class_names_of(text: str | None) -> tuple[str, ...] | None:

@@ -97,9 +97,8 @@ class Explainer:
         explained: dict[str, list[Explanation]] = {method: [] for method in methods}
         for start in range(0, len(crops), _CHUNK):
             part = slice(start, start + _CHUNK)
-            answers = self._answers(crops[part], np.array(wanted[part], np.int32))
+            verdicts, answers = self._answers(crops[part], np.array(wanted[part], np.int32))
             shares = np.mean([share_with_a_say(each.gradients) for each in answers], axis=0)
-            probabilities, chosen = self._verdicts(answers), answers[0].chosen
             for method, found in explained.items():
                 maps = np.mean(
                     [
@@ -109,18 +108,21 @@ class Explainer:
                     axis=0,
                 )
                 for heat, index, row, share in zip(
-                    maps, chosen, probabilities.tolist(), shares.tolist(), strict=True
+                    maps, answers[0].chosen, verdicts.tolist(), shares.tolist(), strict=True
                 ):
                     found.append(Explanation(heat, names[index], names, tuple(row), share))
         return explained
 
-    def _answers(self, crops: np.ndarray, wanted: np.ndarray) -> list[_Answer]:
-        """One per orientation, all of one class: if none is wanted, the likeliest by the mean."""
+    def _answers(self, crops: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, list[_Answer]]:
+        """The verdicts, and an answer per orientation, all of one class.
+
+        Where none is wanted it is the likeliest by the verdicts.
+        """
         turned = [oriented(crops, index) for index in range(self.network.card.orientations)]
         answers = [self._answer(pictures, wanted) for pictures in turned]
-        likeliest = self._verdicts(answers).argmax(axis=1)
-        chosen = np.where(wanted < 0, likeliest, wanted).astype(np.int32)
-        return [
+        verdicts = self._verdicts(answers)
+        chosen = np.where(wanted < 0, verdicts.argmax(axis=1), wanted).astype(np.int32)
+        return verdicts, [
             answer if (answer.chosen == chosen).all() else self._answer(pictures, chosen)
             for pictures, answer in zip(turned, answers, strict=True)
         ]
@@ -142,8 +144,7 @@ def open_explainer(
     *,
     method: str = AUTO,
     layer_name: str | None = None,
-    class_names: tuple[str, ...] | None = None,
-    input_range: tuple[float, float] = (-1.0, 1.0),
+    **reading: Any,
 ) -> Explainer:
     """Load a model and make ready to explain what it says.
 
@@ -151,8 +152,7 @@ def open_explainer(
         path: `.keras`, or HDF5 under any suffix.
         method: see `Explainer`.
         layer_name: likewise.
-        class_names: see `load_classifier`.
-        input_range: likewise.
+        reading: what else `load_network` takes.
 
     Raises:
         ModelError: as `load_classifier`, and for files that hold no gradients.
@@ -161,8 +161,7 @@ def open_explainer(
         trained = path.with_suffix(".keras")
         name = trained if trained.is_file() else "the .keras file that it was made from"
         raise ModelError(f"{path} ({kind}) holds no gradients to explain it by; give {name}")
-    network = load_network(path, class_names=class_names, input_range=input_range)
-    return Explainer(network, method=method, layer_name=layer_name)
+    return Explainer(load_network(path, **reading), method=method, layer_name=layer_name)
 
 
 def _layer_to_explain(model: Any, name: str | None) -> tuple[Any, bool]:
