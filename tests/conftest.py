@@ -87,13 +87,11 @@ def close_up(portrait):
 
 
 @pytest.fixture(scope="session")
-def masked_portrait(portrait, face_folder):
+def masked_portrait():
     """The same portrait with a mask drawn over mouth and nose."""
-    from mask_detector.demo import draw_mask
-    from mask_detector.face_detectors import open_detector
+    from mask_detector.demo import masked_portrait
 
-    (box,) = open_detector("ssd", folder=face_folder, confidence=0.5).detect(portrait)
-    return draw_mask(portrait, box)
+    return masked_portrait()
 
 
 @pytest.fixture(scope="session")

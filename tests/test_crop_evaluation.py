@@ -15,6 +15,7 @@ from mask_detector.commands.evaluate import SMALLEST_FACE
 from mask_detector.crop_evaluation import evaluate_crops, judge_crops, list_crops
 from mask_detector.crop_report import crop_text, order_by_interest, tiles_of, write_verdicts
 from mask_detector.errors import DatasetError
+from mask_detector.export import export_tflite
 from mask_detector.model_file import save_model
 from mask_detector.types import ModelCard
 
@@ -106,8 +107,16 @@ def model(keras, tmp_path_factory):
     network = keras.Model(inputs, keras.layers.Dense(2, "softmax", use_bias=False)(means))
     network.layers[-1].set_weights([np.array([[8, 0], [0, 0], [0, 8]], np.float32)])
     path = tmp_path_factory.mktemp("model") / "tiny.keras"
-    save_model(network, ModelCard(NAMES, 24, temperature=2.0, thresholds={"not_sure": 0.9}), path)
+    card = ModelCard(NAMES, 24, temperature=2.0, thresholds={"not_sure": 0.9})
+    save_model(network, card, path)
+    export_tflite(network, card, path.with_suffix(".tflite"), number_format="float32")
     return path
+
+
+@pytest.fixture(scope="module")
+def quick_model(model):
+    """The same for LiteRT, so that no process has to load TensorFlow."""
+    return model.with_suffix(".tflite")
 
 
 # ---------------------------------------------------------------- which pictures
@@ -276,7 +285,7 @@ def test_a_folder_of_classes_is_judged_and_everything_written(run, model, tmp_pa
     assert len(rows) == 40 and (root / rows[0]["photo"]).is_file()
 
 
-def test_one_part_of_marked_photos_at_several_margins(run, model, tmp_path):
+def test_one_part_of_marked_photos_at_several_margins(run, quick_model, tmp_path):
     marked = {
         f"p{i}": (photo_with(i, (60, 50, 30, (RED, BLUE)[i % 2])), [(60, 50, 30, 30, NAMES[i % 2])])
         for i in range(24)
@@ -284,7 +293,7 @@ def test_one_part_of_marked_photos_at_several_margins(run, model, tmp_path):
     root = write_annotated(tmp_path / "marked", marked)
     options = ("--part", "val", "--split-seed", "5", "--margin", "0,0.2", "--smallest-face", "24")
     output = ("--output", tmp_path / "out", "--json", tmp_path / "out" / "figures.json")
-    done = run(*EVALUATE, "--dataset", root, "-m", model, *options, *output)
+    done = run(*EVALUATE, "--dataset", root, "-m", quick_model, *options, *output)
     assert done.returncode == 0, done.stderr
     photos = split_photos(audit_dataset(root, show_progress=False), 5)["val"]
     assert f"{len(photos)} faces" in done.stdout
@@ -311,10 +320,10 @@ def test_one_part_of_marked_photos_at_several_margins(run, model, tmp_path):
         (["--dataset", "{letters}"], ["nothing to judge", "with_mask, without_mask"]),
     ],
 )
-def test_wrong_turns_end_in_one_line(run, model, tmp_path, arguments, words):
-    places = {"faces": folder_of_crops(tmp_path / "faces", 3, 3), "model": model}
+def test_wrong_turns_end_in_one_line(run, quick_model, tmp_path, arguments, words):
+    places = {"faces": folder_of_crops(tmp_path / "faces", 3, 3), "model": quick_model}
     places["letters"] = folder_of_crops(tmp_path / "letters", 3, 3)
     for old, new in (("WithMask", "a"), ("WithoutMask", "b")):
         (places["letters"] / old).rename(places["letters"] / new)
-    done = run(*EVALUATE, *(a.format(**places) for a in arguments), "-m", model)
+    done = run(*EVALUATE, *(a.format(**places) for a in arguments), "-m", quick_model)
     assert_clear_error(done, *words)

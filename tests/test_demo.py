@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import SHIPPED_MODEL, assert_clear_error
 
-from mask_detector.demo import FRAMES_PER_PART, draw_mask, write_demo_clip
+from mask_detector.demo import FRAMES_PER_PART, write_demo_clip
 from mask_detector.errors import MaskDetectorError
 from mask_detector.face_detectors import open_detector
 
@@ -33,23 +33,20 @@ def cut(image, place):
 
 
 @pytest.mark.parametrize("eye", EYES)
-def test_the_mask_leaves_the_eyes_alone(eye, portrait, box):
-    np.testing.assert_array_equal(cut(draw_mask(portrait, box), eye), cut(portrait, eye))
+def test_the_mask_leaves_the_eyes_alone(eye, portrait, masked_portrait):
+    seen, bare = (cut(picture, eye).astype(int) for picture in (masked_portrait, portrait))
+    assert np.abs(seen - bare).max() <= 3  # the end of its shadow
 
 
 @pytest.mark.parametrize("place", [MOUTH, NOSTRILS])
-def test_nothing_shines_through_the_mask(place, portrait, box):
-    over_portrait, over_white = (
-        cut(draw_mask(image, box), place) for image in (portrait, np.full_like(portrait, 255))
-    )
-    np.testing.assert_array_equal(over_portrait, over_white)
-    assert np.abs(over_portrait.astype(int) - cut(portrait, place)).mean() > 30
+def test_the_mask_covers_mouth_and_nose(place, portrait, masked_portrait):
+    covered, bare = (cut(picture, place).astype(int) for picture in (masked_portrait, portrait))
+    assert np.abs(covered - bare).mean() > 30
+    assert covered.std(axis=(0, 1)).max() < bare.std(axis=(0, 1)).min()  # cloth, no lips
 
 
-def test_drawing_a_mask_changes_only_the_lower_face_of_a_copy(portrait, box):
-    before = portrait.copy()
-    changed = np.argwhere((draw_mask(portrait, box) != portrait).any(axis=2))
-    np.testing.assert_array_equal(portrait, before)
+def test_only_the_lower_face_changes(portrait, masked_portrait, box):
+    changed = np.argwhere((masked_portrait != portrait).any(axis=2))
     margin = 0.1 * box.width
     assert changed[:, 0].min() > box.top + 0.3 * box.height
     assert changed[:, 0].max() < box.bottom + margin
@@ -61,9 +58,8 @@ def test_the_face_is_still_found_under_the_mask(masked_portrait, box, face_folde
     assert abs(found.left - box.left) < 20 and abs(found.top - box.top) < 30
 
 
-def test_the_clip_is_bare_first_and_masked_after(face_folder, tmp_path):
-    detector = open_detector("ssd", folder=face_folder, confidence=0.5)
-    write_demo_clip(tmp_path / "new" / "clip.mp4", detector)
+def test_the_clip_is_bare_first_and_masked_after(tmp_path):
+    write_demo_clip(tmp_path / "new" / "clip.mp4")
     capture = cv2.VideoCapture(str(tmp_path / "new" / "clip.mp4"))
     assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 2 * FRAMES_PER_PART
     mouths = [cut(capture.read()[1], MOUTH).reshape(-1, 3) for _ in range(2 * FRAMES_PER_PART)]
@@ -72,17 +68,10 @@ def test_the_clip_is_bare_first_and_masked_after(face_folder, tmp_path):
     assert is_bluish == [False] * FRAMES_PER_PART + [True] * FRAMES_PER_PART
 
 
-def test_a_detector_that_misses_the_face_stops_the_demo(face_folder, tmp_path):
-    detector = open_detector("ssd", folder=face_folder, confidence=1.0)
-    with pytest.raises(MaskDetectorError, match="shows 1 face, the detector found 0"):
-        write_demo_clip(tmp_path / "clip.mp4", detector)
-
-
-def test_a_clip_that_cannot_be_written_says_so(face_folder, tmp_path):
+def test_a_clip_that_cannot_be_written_says_so(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    detector = open_detector("ssd", folder=face_folder, confidence=0.5)
     with pytest.raises(MaskDetectorError, match="can't be written"):
-        write_demo_clip(tmp_path / "file" / "clip.mp4", detector)
+        write_demo_clip(tmp_path / "file" / "clip.mp4")
 
 
 @needs_model

@@ -15,19 +15,15 @@ import pytest
 from conftest import ROOT, SHIPPED_MODEL, assert_clear_error, write_video
 from stream_servers import MjpegServer
 
-from mask_detector.demo import draw_mask
-from mask_detector.face_detectors import open_detector
-
 MODEL = ("--model", SHIPPED_MODEL.with_suffix(".tflite"))
 WATCH = ("detect_mask_video.py", "--no-display", *MODEL)
 
 
 @pytest.fixture(scope="module")
-def clips(portrait, face_folder, tmp_path_factory):
+def clips(portrait, masked_portrait, tmp_path_factory):
     """A bare face for four seconds, and one that puts its mask on after two."""
     folder = tmp_path_factory.mktemp("clips")
-    (box,) = open_detector("ssd", folder=face_folder, confidence=0.5).detect(portrait)
-    bare, masked = (cv2.resize(p, (256, 300)) for p in (portrait, draw_mask(portrait, box)))
+    bare, masked = (cv2.resize(picture, (256, 300)) for picture in (portrait, masked_portrait))
     write_video(folder / "bare.mp4", [bare] * 100)
     write_video(folder / "puts_on.mp4", [bare] * 40 + [masked] * 70)
     cv2.imwrite(str(folder / "photo.jpg"), bare)

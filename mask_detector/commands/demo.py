@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.detector == WHOLE_PICTURES:
         raise MaskDetectorError(
-            "the demo draws a mask on a face that a detector finds, and --detector none looks for "
-            "none; leave it out"
+            "the demo shows a person whose face a detector has to find, and --detector none looks "
+            "for none; leave it out"
         )
     if not args.no_camera and _has_camera_and_display():
         print("a camera and a display: watching, q in the window ends it")
@@ -72,7 +72,7 @@ def _run_on_clip(args: argparse.Namespace) -> int:
     clip, video_path, picture_path = (
         args.output / name for name in ("demo_source.mp4", "demo.mp4", "demo.jpg")
     )
-    write_demo_clip(clip, pipeline.detector)
+    write_demo_clip(clip)
     tally, parts = TallySink(), PartsSink()
     started = time.monotonic()
     with open_source(str(clip)) as source, VideoSink(video_path, source.fps or 25.0) as saved:

@@ -64,6 +64,11 @@ def run(args: argparse.Namespace) -> int:
     from mask_detector.ssd.scenes import JudgedPictures, made_up_scenes
     from mask_detector.ssd.shapes import ASPECTS, LIVE_ASPECTS, shape_of
 
+    photos = find_file(args.photos) if args.photos else None
+    folder = face_folder(args.face)
+    prototxt, weights = provide_ssd(folder)
+    (box,) = SsdDetector(prototxt, weights, 0.5).detect(portrait())
+    judged = JudgedPictures(photos, box, _JUDGED_COUNT)
     try:
         load_tensorflow()
     except ImportError as error:
@@ -71,11 +76,6 @@ def run(args: argparse.Namespace) -> int:
             f"TensorFlow, which converts the network, can't be loaded ({error}); OpenCV goes on "
             f"running the face detector. For the faster run: pip install -r requirements.txt"
         ) from error
-    folder = face_folder(args.face)
-    prototxt, weights = provide_ssd(folder)
-    (box,) = SsdDetector(prototxt, weights, 0.5).detect(portrait())
-    photos = find_file(args.photos) if args.photos else None
-    judged = JudgedPictures(photos, box, _JUDGED_COUNT)
     shown = list(made_up_scenes(box, _SHOWN_COUNT, seed=1))
     sides = [side or SsdByShape.DETECT_SIZE for side in args.detect_size]
     aspects = ASPECTS if args.every_shape else LIVE_ASPECTS

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mask_detector.demo import draw_mask, portrait
+from mask_detector.demo import masked_portrait, portrait
 from mask_detector.errors import MaskDetectorError, UnreadableImageError
 from mask_detector.images import read_image
 from mask_detector.sources import photos_in
@@ -36,7 +36,7 @@ def made_up_scenes(
     """Make scenes, the same ones for the same seed.
 
     Args:
-        box: of the portrait's face, where a mask is drawn on.
+        box: of the portrait's face.
         scene_count: how many.
         seed: of all that is drawn by lot.
         heights: of faces, as parts of the scene's.
@@ -45,8 +45,7 @@ def made_up_scenes(
         `(480, 640, 3)` uint8 BGR.
     """
     generator = np.random.default_rng(seed)
-    bare = portrait()
-    looks = [bare, draw_mask(bare, box)]
+    looks = [portrait(), masked_portrait()]
     for _ in range(scene_count):
         scene = _background(generator)
         count = generator.integers(1, _MOST_FACES + 1)
@@ -116,9 +115,13 @@ class JudgedPictures:
         """
         self._folder, self._box, self._count = folder, box, count
         self.name = f"photos of {folder}" if folder else "scenes made of a portrait"
-        self.probes = list(islice(self, self.PROBE_COUNT))  # on which raw numbers are compared
-        if not self.probes:
+        if folder and not self.probes:  # scenes take a while, and can always be made
             raise MaskDetectorError(f"{folder} holds no picture that can be read; expected photos")
+
+    @cached_property
+    def probes(self) -> list[np.ndarray]:
+        """The first few, on which raw numbers are compared."""
+        return list(islice(self, self.PROBE_COUNT))
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yields `(h, w, 3)` uint8 BGR, the same ones each time."""
