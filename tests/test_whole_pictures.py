@@ -158,7 +158,7 @@ def test_a_faulty_piece_on_a_belt_is_a_breach_and_each_one_is_kept(
         (("image", "a.png", "--blur"), "--blur would blur whole pictures"),
         (("video", "--summary", "1"), "--summary counts people"),
         (("video", "--alarm", "sound"), "--alarm-on def_front"),
-        (("demo", "--no-camera"), "the demo draws a mask on a face"),
+        (("demo", "--no-camera"), "the demo shows a person"),
         (("evaluate", "--boxes", "photos"), "--dataset"),
     ],
 )
