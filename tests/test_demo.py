@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from conftest import SHIPPED_MODEL, assert_clear_error
 
+from mask_detector.cli import main
 from mask_detector.demo import FRAMES_PER_PART, write_demo_clip
 from mask_detector.errors import MaskDetectorError
 from mask_detector.face_detectors import open_detector
@@ -66,6 +67,15 @@ def test_the_clip_is_bare_first_and_masked_after(tmp_path):
     capture.release()
     is_bluish = [mouth[:, 0].mean() > mouth[:, 2].mean() for mouth in mouths]
     assert is_bluish == [False] * FRAMES_PER_PART + [True] * FRAMES_PER_PART
+
+
+@needs_model
+def test_a_demo_that_finds_no_face_is_an_error(face_folder, tmp_path, capsys):
+    options = ("--no-camera", "--confidence", "1.0", "--face", face_folder, "--output", tmp_path)
+    assert main(["demo", *map(str, options)]) == 1
+    told = capsys.readouterr()
+    assert told.out.count("no face found") == 2
+    assert "expected No Mask first and Mask after" in told.err
 
 
 def test_a_clip_that_cannot_be_written_says_so(tmp_path):
