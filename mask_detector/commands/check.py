@@ -14,7 +14,7 @@ from mask_detector.commands.shared import (
     WHOLE_PICTURES,
     open_classifier,
     open_face_detector,
-    own_detect_size,
+    used_detect_size,
 )
 from mask_detector.errors import MaskDetectorError
 
@@ -173,7 +173,7 @@ def _prepare_command(args: argparse.Namespace, width: int, height: int) -> str:
     """What builds the quick run of the SSD that frames of this size are seen by."""
     from mask_detector.ssd.shapes import LIVE_ASPECTS, seen_shape, shape_of
 
-    size = args.detect_size or own_detect_size(args)
+    size = used_detect_size(args, args.detect_size)
     is_usual = seen_shape(width, height, size) in [shape_of(a, size) for a in LIVE_ASPECTS]
     return (
         "python -m mask_detector prepare"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask_detector.commands.argument_types import positive
-from mask_detector.commands.shared import DEFAULT_CONFIDENCES, open_face_detector, own_detect_size
+from mask_detector.commands.shared import DEFAULT_CONFIDENCES, open_face_detector, used_detect_size
 from mask_detector.errors import MaskDetectorError
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def open_guard(
 
 def _finder_of_all(args: argparse.Namespace) -> Callable[[np.ndarray], list[FaceBox]]:
     """Seek faces in four times the pixels and at half the score: some are none, and blurred."""
-    size = args.detect_size or own_detect_size(args)
+    size = used_detect_size(args, args.detect_size)
 
     @functools.cache
     def detector() -> FaceDetector:  # there may never be a breach to open it for

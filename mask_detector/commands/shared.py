@@ -223,7 +223,7 @@ def open_face_detector(
     how = {
         "folder": face_folder(args.face),
         "confidence": DEFAULT_CONFIDENCES[args.detector] if confidence is None else confidence,
-        "detect_size": detect_size or own_detect_size(args),
+        "detect_size": used_detect_size(args, detect_size),
     }
     if looks_at_pyramid(args, is_adjusted=is_adjusted):
         return open_pyramid(args.detector, **how)
@@ -235,9 +235,9 @@ def looks_at_pyramid(args: argparse.Namespace, *, is_adjusted: bool = True) -> b
     return args.pyramid and is_adjusted and args.detector in WITH_PYRAMID
 
 
-def own_detect_size(args: argparse.Namespace) -> int:
-    """What `--detect-size 0` stands for, in pixels."""
-    return args.ssd_size if args.detector.startswith("ssd") else _OTHER_SIZE
+def used_detect_size(args: argparse.Namespace, detect_size: int) -> int:
+    """The pixels of a `--detect-size`, for whose 0 the detector's own size stands."""
+    return detect_size or (args.ssd_size if args.detector.startswith("ssd") else _OTHER_SIZE)
 
 
 def open_classifier(args: argparse.Namespace) -> MaskClassifier:
