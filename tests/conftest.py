@@ -7,6 +7,8 @@ named by MASK_DETECTOR_WEIGHTS; tests that need them say so when they skip.
 from __future__ import annotations
 
 import contextlib
+import io
+import logging
 import os
 import re
 import shutil
@@ -20,14 +22,15 @@ import cv2
 import numpy as np
 import pytest
 
+from mask_detector.cli import main
 from mask_detector.quiet import load_tensorflow
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED_MODEL = ROOT / "models" / "mask_detector.keras"
 # Files that take minutes. They come first, so that in the end no core waits for another.
-_LONGEST = ("test_training", "test_end_to_end", "test_ssd_file", "test_training_from_scratch",
-            "test_architectures", "test_export", "test_image_command", "test_benchmark",
-            "test_evaluate_command", "test_comparison")  # fmt: skip
+_LONGEST = ("test_training", "test_real_set", "test_training_from_scratch", "test_end_to_end",
+            "test_architectures", "test_ssd_file", "test_ssd_litert", "test_benchmark",
+            "test_left_running", "test_comparison")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):
@@ -40,7 +43,11 @@ def keras():
     """Keras, loaded once for the session and without chatter."""
     load_tensorflow()
     import keras
+    import tensorflow as tf
 
+    # Rewriting a graph so that it runs faster takes longer than the few runs it has here: a
+    # quarter of the time of training tests. Processes of their own (`run`) do it as users' do.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     return keras
 
 
@@ -111,6 +118,34 @@ def run():
             stdin=subprocess.DEVNULL,
             check=False,
         )
+
+    return run_command
+
+
+@pytest.fixture(scope="session")
+def run_here(keras):
+    """The same in this process, for verbs that need TensorFlow: it takes seconds to load."""
+
+    def run_command(*arguments, cwd=ROOT):
+        output, errors = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
+        told, log = logging.StreamHandler(errors), logging.getLogger()
+        level = log.level
+        log.addHandler(told)
+        log.setLevel(logging.INFO)
+        try:
+            with (
+                contextlib.chdir(cwd),
+                contextlib.redirect_stdout(output),
+                contextlib.redirect_stderr(errors),
+            ):
+                code = main([*map(str, arguments)])
+        except SystemExit as leaving:  # argparse
+            code = leaving.code
+        finally:
+            log.setLevel(level)
+            log.removeHandler(told)
+        texts = [stream.buffer.getvalue().decode() for stream in (output, errors)]
+        return subprocess.CompletedProcess(arguments, code, *texts)
 
     return run_command
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from conftest import write_dataset
 
+from mask_detector.architectures import ARCHITECTURES
 from mask_detector.audit import audit_dataset
 from mask_detector.training_data import gather
 
@@ -96,6 +97,18 @@ def settle(model):
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return model
+
+
+def untaught_backbone(architecture, folder):
+    """A file of backbone weights that no photo has taught, but that tell pictures apart."""
+    import keras
+
+    keras.utils.set_random_seed(1)
+    pixels = keras.Input((32, 32, 3))
+    features = ARCHITECTURES[architecture].backbone(pixels, None, 1.0)
+    path = folder / f"{architecture}.weights.h5"
+    settle(keras.Model(pixels, features)).save_weights(path)
+    return path
 
 
 def portraits(root, count=20, start=0, names=("with_mask", "without_mask")):

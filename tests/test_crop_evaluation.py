@@ -261,10 +261,11 @@ def test_verdicts_are_written_with_box_truth_and_probabilities(crops, judged, tm
 EVALUATE = ("-m", "mask_detector", "evaluate")
 
 
-def test_a_folder_of_classes_is_judged_and_everything_written(run, model, tmp_path):
+def test_a_folder_of_classes_is_judged_and_everything_written(run_here, model, tmp_path):
     root = folder_of_crops(tmp_path / "faces", 20, 17, swapped=3)
     figures, output = tmp_path / "figures.json", tmp_path / "out" / "deep"
-    done = run(*(*EVALUATE, "--dataset", root, "-m", model, "--json", figures, "--output", output))
+    options = ("-m", model, "--json", figures, "--output", output)
+    done = run_here("evaluate", "--dataset", root, *options)
     assert done.returncode == 0, done.stderr
     assert "40 photos: with_mask 20, without_mask 20" in done.stdout
     written = json.loads(figures.read_text())

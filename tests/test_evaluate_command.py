@@ -47,9 +47,9 @@ def crowd(tmp_path_factory):
     return root
 
 
-def test_the_classic_setting_is_measured_and_written(run, streets, tmp_path):
+def test_the_classic_setting_is_measured_and_written(run_here, streets, tmp_path):
     options = ("--confidence", "0.5", "--detect-size", "300", "--margin", "0", "--raw-boxes")
-    done = run(*EVALUATE, "--boxes", streets, *options, "--json", tmp_path / "figures.json")
+    done = run_here("evaluate", "--boxes", streets, *options, "--json", tmp_path / "figures.json")
     assert done.returncode == 0, done.stderr
     assert "3 photos with 4 faces: with_mask 2, without_mask 1, hat 1" in done.stdout
     assert "detector ssd, confidence 0.5, detect size 300, crop margin 0" in done.stdout

@@ -20,7 +20,7 @@ from mask_detector.types import ModelCard
 
 SIZE = 96
 NAMES = ("bluish", "reddish")
-EXPORT = ("-m", "mask_detector", "export")
+EXPORT = ("export",)
 
 
 def tinted_picture(label, rng):
@@ -169,10 +169,12 @@ def table_of(text):
     return {line.split()[0]: line.split()[1:] for line in text.splitlines() if line}
 
 
-def test_the_command_writes_every_format_beside_the_model_and_a_table(run, network, tints):
+def test_the_command_writes_every_format_beside_the_model_and_a_table(run_here, network, tints):
     folder = tints.parent
     save_model(network, CARD, folder / "ours.keras")
-    done = run(*EXPORT, "-m", "ours.keras", "-d", tints, "--format", "float16,float32", cwd=folder)
+    done = run_here(
+        *EXPORT, "-m", "ours.keras", "-d", tints, "--format", "float16,float32", cwd=folder
+    )
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     rows, judged = table_of(done.stdout), load_judged(tints, network)
     assert f"{judged[0]} held-out pictures" in done.stdout
@@ -203,12 +205,12 @@ def load_judged(root, network):
     return len(held_out), np.mean(recalls)
 
 
-def test_an_export_that_loses_too_much_is_refused(run, network, tints):
+def test_an_export_that_loses_too_much_is_refused(run_here, network, tints):
     folder = tints.parent
     save_model(network, CARD, folder / "ours.keras")
     (folder / "m.tflite").write_bytes(b"what was there")
     arguments = ("--model", "ours.keras", "--dataset", tints, "--output", "m.tflite")
-    done = run(*EXPORT, *arguments, "--most-loss", "-100", cwd=folder)  # it must get better
+    done = run_here(*EXPORT, *arguments, "--most-loss", "-100", cwd=folder)  # it must get better
     assert_clear_error(done, "m.tflite is not written", "int8 loses", "percentage points",
                        "more than -100", "--most-loss")  # fmt: skip
     assert "int8" in table_of(done.stdout) and "saved" not in done.stdout
@@ -241,7 +243,7 @@ def test_a_refusal_after_training_is_a_warning_that_names_the_loss(keras, tints,
     assert float(table_of(text)["int8"][0]) < float(table_of(text)["keras"][0]) - 0.1
 
 
-def test_a_wrong_turn_is_one_clear_line(run, network, tints):
+def test_a_wrong_turn_is_one_clear_line(run_here, network, tints):
     folder = tints.parent
     network.save(folder / "plain.keras")
     save_model(network, CARD, folder / "ours.keras")
@@ -257,5 +259,5 @@ def test_a_wrong_turn_is_one_clear_line(run, network, tints):
         (("--model", "ours.keras", "--dataset", "none"), ["none"]),
         (("--model", "other.keras", *data), ["cat"]),
     ):  # fmt: skip
-        assert_clear_error(run(*EXPORT, *arguments, cwd=folder), *words)
+        assert_clear_error(run_here(*EXPORT, *arguments, cwd=folder), *words)
     assert not list(folder.glob("*.tflite")) and not list(folder.glob(".*"))

@@ -13,6 +13,7 @@ from conftest import ROOT, assert_clear_error
 from mask_detector import assets
 from mask_detector.assets import SSD_PROTOTXT, SSD_WEIGHTS
 from mask_detector.cli import main
+from mask_detector.commands import prepare
 from mask_detector.errors import AssetError, MaskDetectorError, ModelError
 from mask_detector.face_crops import DETECT_SIZE as TRAINING_SIZE
 from mask_detector.face_crops import open_training_detector
@@ -209,7 +210,8 @@ def photos(portrait, tmp_path):
     return folder
 
 
-def test_prepare_builds_compares_and_says_what_it_kept(keras, folder, photos, capsys):
+def test_prepare_builds_compares_and_says_what_it_kept(keras, folder, photos, monkeypatch, capsys):
+    monkeypatch.setattr(prepare, "_SHOWN_COUNT", 12)  # enough for one face
     stale = ssd_path(folder, 168, 296, "float32")
     stale.write_bytes(b"of an earlier time")
     options = ["--face", folder, "--detect-size", "220", "--photos", photos]
@@ -236,6 +238,7 @@ def test_what_the_set_up_has_built_is_the_quick_detector(face_folder):
 def test_int8_outside_its_bounds_gives_way_to_float32(keras, folder, photos, monkeypatch, capsys):
     monkeypatch.setattr(ssd_preparation, "LEAST_FOUND", 1.01)  # more than all
     monkeypatch.setattr(ssd_shapes, "LIVE_ASPECTS", (16 / 9,))  # one shape takes half the time
+    monkeypatch.setattr(prepare, "_SHOWN_COUNT", 2)  # what it finds decides nothing here
     options = ["prepare", "--face", folder, "--detect-size", "96", "--photos", photos]
     assert main([*map(str, options), "--format", "int8"]) == 1
     assert "int8 is outside its bounds" in capsys.readouterr().err

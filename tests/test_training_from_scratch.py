@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import textured_photo
-from data_sets import settle
+from data_sets import untaught_backbone
 
 from mask_detector.architectures import ARCHITECTURES
 from mask_detector.errors import MaskDetectorError
@@ -47,16 +47,6 @@ def fit(splits, options, folder, *, resume=False, dies_after=0):
     return trained.model, checkpoints.history
 
 
-def pretrained(architecture, folder, keras):
-    """A file of backbone weights that no photo has taught, but that tell pictures apart."""
-    keras.utils.set_random_seed(1)
-    pixels = keras.Input((32, 32, 3))
-    features = ARCHITECTURES[architecture].backbone(pixels, None, 1.0)
-    path = folder / "backbone.weights.h5"
-    settle(keras.Model(pixels, features)).save_weights(path)
-    return str(path)
-
-
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_each_network_learns_two_colours(architecture, splits, tmp_path, keras):
     """As it trains by default: on a backbone from a file, or the whole of it."""
@@ -70,7 +60,9 @@ def test_each_network_learns_two_colours(architecture, splits, tmp_path, keras):
         fine_tune=0,
         views=6,
         width_multiplier=1 if is_pretrained else 0.25,
-        backbone_weights=pretrained(architecture, tmp_path, keras) if is_pretrained else "none",
+        backbone_weights=str(untaught_backbone(architecture, tmp_path))
+        if is_pretrained
+        else "none",
     )
     model, history = fit(splits, options, tmp_path)
     stages = {row["stage"] for row in history}

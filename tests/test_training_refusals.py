@@ -15,17 +15,17 @@ def photos(tmp_path_factory):
 
 
 def training_command(dataset, model, *options):
-    return ["train_mask_detector.py", "--dataset", dataset, "--model", model,
+    return ["train", "--dataset", dataset, "--model", model,
             "--plot", model.parent / "plot.png", *QUICK, *options]  # fmt: skip
 
 
-def test_resume_refuses_other_options_and_names_them(photos, tmp_path, run):
+def test_resume_refuses_other_options_and_names_them(photos, tmp_path, run_here):
     folder = tmp_path / "m.training"
     folder.mkdir()
     settings = {"epochs": 20, "data": "another set"}
     (folder / "state.json").write_text(json.dumps({"settings": settings, "history": []}))
     command = training_command(photos, tmp_path / "m.keras", "--resume")
-    assert_clear_error(run(*command), "epochs was 20, now 1", "--resume")
+    assert_clear_error(run_here(*command), "epochs was 20, now 1", "--resume")
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,9 @@ def test_resume_refuses_other_options_and_names_them(photos, tmp_path, run):
         (("--backbone-weights", str(ROOT / "Makefile")), ["Makefile", "does not fit"]),
     ],
 )
-def test_bad_options_get_one_clear_line(options, words, photos, tmp_path, run):
+def test_bad_options_get_one_clear_line(options, words, photos, tmp_path, run_here):
     command = training_command(photos, tmp_path / "m.keras")
-    assert_clear_error(run(*command, *options, cwd=tmp_path), *words)
+    assert_clear_error(run_here(*command, *options, cwd=tmp_path), *words)
     assert not list(tmp_path.glob("*.training"))  # nothing to go on with, nothing in the way
 
 
@@ -56,5 +56,5 @@ def test_a_failed_download_of_imagenet_weights_names_the_ways_out(photos, tmp_pa
     command = training_command(photos, tmp_path / "m.keras",
                                "--backbone-weights", "imagenet", "--image-size", "96")  # fmt: skip
     nowhere = {"KERAS_HOME": str(tmp_path), "https_proxy": "http://127.0.0.1:9", "no_proxy": ""}
-    done = run(*command, env=nowhere)
+    done = run("-m", "mask_detector", *command, env=nowhere)
     assert_clear_error(done, "could not be downloaded", "--backbone-weights PATH", "none")
