@@ -21,8 +21,8 @@ from mask_detector.runtimes.litert_runtime import core_count, open_interpreter
 
 logger = logging.getLogger(__name__)
 
-# Pictures; Keras is through with fewer before the network is converted. Measured: 120 at
-# MobileNetV2's 224 pixels, 400 at 96, 250 to 500 for `vgg_small`; resnet50 gains nothing ever.
+# Pictures; Keras is through with fewer before the network is converted: with 150 at MobileNetV2's
+# 224 pixels, measured on two cores. Small networks gain or lose half a second either way.
 _WORTH_CONVERTING = 300
 
 
