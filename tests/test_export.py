@@ -20,7 +20,6 @@ from mask_detector.types import ModelCard
 
 SIZE = 96
 NAMES = ("bluish", "reddish")
-EXPORT = ("export",)
 
 
 def tinted_picture(label, rng):
@@ -173,7 +172,7 @@ def test_the_command_writes_every_format_beside_the_model_and_a_table(run_here, 
     folder = tints.parent
     save_model(network, CARD, folder / "ours.keras")
     done = run_here(
-        *EXPORT, "-m", "ours.keras", "-d", tints, "--format", "float16,float32", cwd=folder
+        "export", "-m", "ours.keras", "-d", tints, "--format", "float16,float32", cwd=folder
     )
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     rows, judged = table_of(done.stdout), load_judged(tints, network)
@@ -210,7 +209,7 @@ def test_an_export_that_loses_too_much_is_refused(run_here, network, tints):
     save_model(network, CARD, folder / "ours.keras")
     (folder / "m.tflite").write_bytes(b"what was there")
     arguments = ("--model", "ours.keras", "--dataset", tints, "--output", "m.tflite")
-    done = run_here(*EXPORT, *arguments, "--most-loss", "-100", cwd=folder)  # it must get better
+    done = run_here("export", *arguments, "--most-loss", "-100", cwd=folder)  # it must get better
     assert_clear_error(done, "m.tflite is not written", "int8 loses", "percentage points",
                        "more than -100", "--most-loss")  # fmt: skip
     assert "int8" in table_of(done.stdout) and "saved" not in done.stdout
@@ -259,5 +258,5 @@ def test_a_wrong_turn_is_one_clear_line(run_here, network, tints):
         (("--model", "ours.keras", "--dataset", "none"), ["none"]),
         (("--model", "other.keras", *data), ["cat"]),
     ):  # fmt: skip
-        assert_clear_error(run_here(*EXPORT, *arguments, cwd=folder), *words)
+        assert_clear_error(run_here("export", *arguments, cwd=folder), *words)
     assert not list(folder.glob("*.tflite")) and not list(folder.glob(".*"))
