@@ -168,12 +168,12 @@ def table_of(text):
     return {line.split()[0]: line.split()[1:] for line in text.splitlines() if line}
 
 
-def test_the_command_writes_every_format_beside_the_model_and_a_table(run_here, network, tints):
+def test_the_command_writes_every_format_beside_the_model_and_a_table(run, network, tints):
+    """In a process of its own, where TensorFlow optimizes graphs before it converts them."""
     folder = tints.parent
     save_model(network, CARD, folder / "ours.keras")
-    done = run_here(
-        "export", "-m", "ours.keras", "-d", tints, "--format", "float16,float32", cwd=folder
-    )
+    arguments = ("-m", "ours.keras", "-d", tints, "--format", "float16,float32")
+    done = run("-m", "mask_detector", "export", *arguments, cwd=folder)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     rows, judged = table_of(done.stdout), load_judged(tints, network)
     assert f"{judged[0]} held-out pictures" in done.stdout
