@@ -124,13 +124,18 @@ class Audit:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def audit_dataset(root: Path, *, show_progress: bool = True) -> Audit:
+def audit_dataset(root: Path, *, least_classes: int = 2, show_progress: bool = True) -> Audit:
     """Open every photo below `root` and find copies, leaks and broken files.
 
+    Args:
+        root: a data set in one of the layouts that `dataset.py` knows.
+        least_classes: 2 for learning from; 1 is enough to judge a model by.
+        show_progress: draw a bar on a terminal.
+
     Raises:
-        DatasetError: no data set there, or a class in which not one photo is usable.
+        DatasetError: no data set there, too few classes, or one in which not one photo is usable.
     """
-    listing = scan(root)
+    listing = scan(root, least_classes)
     usable, skipped = _open_all(listing, show_progress)
     usable, copies, contradictions = _drop_exact_copies(usable)
     present = {(listed.class_name, listed.split) for listed, _ in usable}

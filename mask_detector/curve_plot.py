@@ -35,6 +35,8 @@ def plot_curves(curves: Sequence[ClassCurves], path: Path, title: str) -> None:
         precision_recall.step(curve.recall, curve.precision, where="post", **style, label=label)
         guess = {"color": style["color"], "linestyle": ":", "alpha": 0.4}
         precision_recall.axhline(curve.share, **guess)  # who guesses is right so often
+    if all(curve.roc_area is None for curve in curves):
+        figure.supxlabel("pictures of one class alone: there is nothing to tell them from")
     roc.plot([0, 1], [0, 1], color="black", linestyle=":", alpha=0.5)
     _finish(roc, "part of the others that is taken for the class", "part of the class found")
     roc.set_title("ROC (dotted: guessing)")

@@ -35,11 +35,15 @@ class Listing:
         return any(photo.split for photo in self.photos)
 
 
-def scan(root: Path) -> Listing:
+def scan(root: Path, least_classes: int = 2) -> Listing:
     """List the photos below `root` with their classes.
 
+    Args:
+        root: in one of the three layouts.
+        least_classes: 2 for learning from; 1 is enough to judge a model by.
+
     Raises:
-        DatasetError: no such folder, fewer than two classes, or a class without files.
+        DatasetError: no such folder, too few classes, or a class without files.
     """
     if not root.is_dir():
         raise DatasetError(
@@ -47,7 +51,7 @@ def scan(root: Path) -> Listing:
             f"such as {root}/with_mask and {root}/without_mask"
         )
     if is_annotated(root):
-        return _scan_annotated(root)
+        return _scan_annotated(root, least_classes)
     children = visible_folders(root)
     given = [child for child in children if split_named(child.name)]
     if given and len(given) < len(children):
@@ -64,11 +68,11 @@ def scan(root: Path) -> Listing:
             folder_names.add(folder.name)
             photos += [ListedPhoto(path, folder.name, split) for path in _files(folder)]
     listing = Listing(root, tuple(sorted({photo.class_name for photo in photos})), tuple(photos))
-    _check(listing, folder_names)
+    _check(listing, folder_names, least_classes)
     return listing
 
 
-def _scan_annotated(root: Path) -> Listing:
+def _scan_annotated(root: Path, least_classes: int) -> Listing:
     """Photos with boxes: each stands for the rarest class that it shows.
 
     A split by this class deals out photos, not faces, so that a crowd is as likely to be in the
@@ -76,10 +80,10 @@ def _scan_annotated(root: Path) -> Listing:
     """
     annotated = [photo for photo in read_boxes(root) if photo.faces]
     counts = Counter(face.class_name for photo in annotated for face in photo.faces)
-    if len(counts) < 2:
+    if len(counts) < least_classes:
         raise DatasetError(
             f"the boxes of {root} name these classes: {', '.join(counts) or 'none'}; expected at "
-            f"least two"
+            f"least {'two' if least_classes > 1 else 'one'}"
         )
     photos = [
         replace(photo, class_name=min((counts[f.class_name], f.class_name) for f in photo.faces)[1])
@@ -90,16 +94,17 @@ def _scan_annotated(root: Path) -> Listing:
     return listing
 
 
-def _check(listing: Listing, folder_names: set[str]) -> None:
+def _check(listing: Listing, folder_names: set[str], least_classes: int) -> None:
     empty = sorted(folder_names - set(listing.class_names))
     # A folder of drawn masks alone goes with a source that has the other classes.
-    is_alone = len(listing.class_names) < 2 and not all(is_drawn(p.path) for p in listing.photos)
-    if is_alone or not listing.class_names or empty:
+    are_drawn = all(is_drawn(photo.path) for photo in listing.photos)
+    if len(listing.class_names) < (1 if are_drawn else least_classes) or empty:
         found = ", ".join(listing.class_names) or "none"
+        wanted = "two folders, each" if least_classes > 1 else "one folder"
         raise DatasetError(
             f"{listing.root} has photos of these classes: {found}"
             + (f"; these folders hold no file: {', '.join(empty)}" if empty else "")
-            + "; expected at least two folders, each with photos of one class"
+            + f"; expected at least {wanted} with photos of one class"
             + ("" if found != "none" else " (python -m mask_detector fetch-dataset gets some)")
         )
     _check_train(listing, "<class>/...")

@@ -4,6 +4,7 @@ line with a model that knows red from blue.
 
 import csv
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -284,6 +285,19 @@ def test_a_folder_of_classes_is_judged_and_everything_written(run_here, model, t
     with (output / "verdicts.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 40 and (root / rows[0]["photo"]).is_file()
+
+
+def test_pictures_of_one_class_alone_give_its_recall(run_here, model, tmp_path):
+    root = folder_of_crops(tmp_path / "faces", 4, 5, swapped=1)
+    shutil.rmtree(root / "WithMask")
+    output = tmp_path / "out"
+    done = run_here("evaluate", "--dataset", root, "-m", model, "--json", "--output", output)
+    assert done.returncode == 0, done.stderr
+    assert "6 photos: with_mask 0, without_mask 6" in done.stderr
+    per_class = json.loads(done.stdout)["per_class"]
+    assert per_class["without_mask"]["recall"] == pytest.approx(5 / 6)
+    assert per_class["with_mask"]["n"] == 0
+    assert (output / "curves.png").is_file()
 
 
 def test_one_part_of_marked_photos_at_several_margins(run, quick_model, tmp_path):

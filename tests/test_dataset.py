@@ -125,6 +125,13 @@ def test_an_unusable_layout_is_refused_with_what_was_found_and_expected(tmp_path
         assert word in str(caught.value)
 
 
+def test_one_class_is_enough_to_judge_by(tmp_path):
+    root = touch(tmp_path, "mask/a.jpg", "mask/b.jpg")
+    assert scan(root, least_classes=1).class_names == ("mask",)
+    with pytest.raises(DatasetError, match="at least one folder with photos of one class"):
+        scan(touch(tmp_path / "loose", "a.jpg"), least_classes=1)
+
+
 def test_a_missing_folder_is_refused_by_name(tmp_path):
     with pytest.raises(DatasetError, match=r"no data set at .*nowhere: expected a folder"):
         scan(tmp_path / "nowhere")

@@ -7,7 +7,7 @@ import pytest
 from conftest import textured_photo, write_dataset
 from data_sets import audit, gathered, portraits, reencode, voc, write
 
-from mask_detector.audit import split_photos
+from mask_detector.audit import audit_dataset, split_photos
 from mask_detector.audit_report import audit_text
 from mask_detector.errors import DatasetError
 from mask_detector.training_data import gather
@@ -249,3 +249,4 @@ def test_boxes_of_one_class_alone_are_refused(tmp_path):
         voc(tmp_path / f"{index}.xml", f"{index}.png", [("mask", 1, 1, 40, 40)])
     with pytest.raises(DatasetError, match="name these classes: mask; expected at least two"):
         gathered(tmp_path)
+    assert audit_dataset(tmp_path, least_classes=1).class_names == ("mask",)

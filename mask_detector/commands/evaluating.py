@@ -35,7 +35,7 @@ def evaluate_dataset(args: argparse.Namespace) -> dict[str, Any]:
     from mask_detector.evaluation_summary import summary_of
 
     classifier = open_classifier(args)
-    audit = audit_dataset(args.dataset)
+    audit = audit_dataset(args.dataset, least_classes=1)
     card = classifier.card
     photos = photos_of_part(audit, args.part, args.split_seed, card.class_names)
     smallest = SMALLEST_SIDE if args.smallest_face is None else args.smallest_face

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         args.output.mkdir(parents=True, exist_ok=True)
     explainer = open_explainer(args)
     network = explainer.network
-    audit = audit_dataset(args.dataset)
+    audit = audit_dataset(args.dataset, least_classes=1)
     class_names = network.card.class_names
     photos = photos_of_part(audit, args.part, args.split_seed, class_names)
     crops = list_crops(audit, photos, class_names)
