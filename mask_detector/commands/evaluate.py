@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dataset",
         type=Path,
         metavar="DIR",
-        help="the classifier alone: a folder of face crops per class (one class will do), or photos "
-        "as for --boxes, whose marked faces are cut out",
+        help="the classifier alone: a folder of face crops per class (one class will do), or "
+        "photos as for --boxes, whose marked faces are cut out",
     )
     add_judging_arguments(parser, several=True)
     parser.add_argument(
