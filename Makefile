@@ -26,18 +26,17 @@ train: $(VENV)/ready
 	$(PY) train_mask_detector.py --dataset "$(DATASET)" $(OPTIONS)
 
 THREE := models/mask_detector_3class.keras
+SOURCES := --dataset "$(DATASET)" --dataset "$(STREETS)"
 # From block 6 on: more than twice the default's time, and righter (docs/accuracy.md).
 DEEPER := --fine-tune 100
 
 models: $(VENV)/ready
 	@test -n "$(STREETS)" || { echo "say where the photos with boxes are: make models STREETS=DIR"; exit 1; }
-	$(PY) train_mask_detector.py --dataset "$(DATASET)" --dataset "$(STREETS)" \
-	    --classes with_mask,without_mask $(DEEPER) --export none $(OPTIONS)
-	$(PY) train_mask_detector.py --dataset "$(DATASET)" --dataset "$(STREETS)" --model $(THREE) \
-	    --plot models/mask_detector_3class_training_plot.png $(DEEPER) --export none $(OPTIONS)
+	$(PY) train_mask_detector.py $(SOURCES) $(DEEPER) --export none --classes with_mask,without_mask $(OPTIONS)
+	$(PY) train_mask_detector.py $(SOURCES) $(DEEPER) --export none --model $(THREE) \
+	    --plot models/mask_detector_3class_training_plot.png $(OPTIONS)
 	for model in models/mask_detector.keras $(THREE); do \
-	    $(PY) -m mask_detector export --model $$model \
-	        --dataset "$(DATASET)" --dataset "$(STREETS)" || exit 1; done
+	    $(PY) -m mask_detector export --model $$model $(SOURCES) || exit 1; done
 
 setup: $(VENV)/ready
 

@@ -46,7 +46,7 @@ class Parts:
     top: Any
 
 
-@pytest.fixture(scope="module", params=[0, 1, 12, 30, 38, 50])
+@pytest.fixture(scope="module", params=[0, 1, 12, 30, 38, 50, 100])
 def parts(request, keras):
     from mask_detector.feature_cache import cut
 
