@@ -2,7 +2,7 @@
 
     python -m benchmarks.background_class --boxes DIR --part val
 
-DIR holds photos with boxes (PASCAL VOC). The detector looks at them in three sizes and with a low
+DIR holds photos with boxes. The detector looks at them in three sizes and with a low
 threshold, and three scores of its boxes are tried: its own; with the verdict's sureness ("not sure"
 as "no face"); and with the probability of a face, which a logistic regression learns from the
 classifier's last features of the boxes found in the train part. Both are joined by their geometric

@@ -2,7 +2,7 @@
 
     python -m benchmarks.detectors --boxes DIR --part test --json detectors.json
 
-DIR holds photos with PASCAL VOC's boxes. Prints a markdown table, a row per detector and size that
+DIR holds photos with boxes. Prints a markdown table, a row per detector and size that
 it sees, at its default confidence: frames per second and milliseconds of finding the faces alone;
 the parts of the faces found, by class and by shorter side in pixels; false boxes per photo. Faces
 are looked for in the photos as they are, as `evaluate --boxes` does. The time is the median over
@@ -29,6 +29,7 @@ from mask_detector.benchmark.machine import processor_name, versions
 from mask_detector.chain.evaluation import SMALL_SIDE, count_false_boxes, count_found
 from mask_detector.chain.judging import annotated_photos, open_photos, score_photo
 from mask_detector.commands.shared import DEFAULT_CONFIDENCES, WITH_PYRAMID
+from mask_detector.cores import core_count
 from mask_detector.detection_scores import ScoredPhoto, match
 from mask_detector.errors import MaskDetectorError, writing
 from mask_detector.evaluation import SIZE_EDGES, SIZE_NAMES
@@ -36,7 +37,6 @@ from mask_detector.face_detectors import FaceDetector, open_detector
 from mask_detector.images import scaled
 from mask_detector.labels import Meaning, display_name, meaning_of
 from mask_detector.pyramid import open_pyramid, sizes_around
-from mask_detector.runtimes.litert_runtime import core_count
 from mask_detector.types import ListedPhoto
 
 CANDIDATES = (
@@ -74,7 +74,8 @@ class Candidate:
         return cls(name, int(size or 0), DEFAULT_CONFIDENCES[name], bool(pyramid))
 
     def open(self, folder: Path) -> FaceDetector:
-        """
+        """Open the detector that it stands for.
+
         Raises:
             MaskDetectorError: it can't be had here.
         """
@@ -217,7 +218,7 @@ def report(args: argparse.Namespace) -> None:
 def main() -> None:
     """Read the options and report; what is wrong is told in one line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--boxes", type=Path, required=True, help="photos with PASCAL VOC's XML")
+    parser.add_argument("--boxes", type=Path, required=True, help="photos with boxes")
     parser.add_argument("--part", choices=("all", "train", "val", "test"), default="test")
     parser.add_argument("--split-seed", type=int, default=42, help="the training's --split-seed")
     parser.add_argument("--detectors", default=CANDIDATES, help="default: %(default)s")

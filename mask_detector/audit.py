@@ -3,7 +3,6 @@
 Use:
     audit = audit_dataset(Path("dataset"))
     print(audit_text(audit))
-    splits = split_photos(audit, seed=42)  # {"train": [Photo, ...], "val": ..., "test": ...}
 """
 
 from __future__ import annotations
@@ -21,15 +20,13 @@ from tqdm import tqdm
 
 from mask_detector.copies.fingerprints import Fingerprint, fingerprint, near_duplicates
 from mask_detector.copies.photo_groups import clusters, components, name_pairs
+from mask_detector.cores import core_count
 from mask_detector.dataset import Listing, augmented_from, person_of, scan
 from mask_detector.errors import DatasetError, UnreadableImageError
-from mask_detector.photo_names import is_drawn, original_of
-from mask_detector.splitting import split_by_group
-from mask_detector.types import ListedPhoto, Sample
+from mask_detector.photo_names import is_drawn
+from mask_detector.types import SMALLEST_SIDE, ListedPhoto
 
-SMALLEST_SIDE = 16  # pixels; less shows no mask even to a person
 LEAST_CONTRAST = 2.0  # of 255; below it the picture is one colour
-SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
 
 
 @dataclass(frozen=True)
@@ -124,19 +121,18 @@ class Audit:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def audit_dataset(root: Path, *, least_classes: int = 2, show_progress: bool = True) -> Audit:
+def audit_dataset(root: Path, *, least_classes: int = 2) -> Audit:
     """Open every photo below `root` and find copies, leaks and broken files.
 
     Args:
         root: a data set in one of the layouts that `dataset.py` knows.
         least_classes: 2 for learning from; 1 is enough to judge a model by.
-        show_progress: draw a bar on a terminal.
 
     Raises:
         DatasetError: no data set there, too few classes, or one in which not one photo is usable.
     """
     listing = scan(root, least_classes)
-    usable, skipped = _open_all(listing, show_progress)
+    usable, skipped = _open_all(listing)
     usable, copies, contradictions = _drop_exact_copies(usable)
     present = {(listed.class_name, listed.split) for listed, _ in usable}
     for listed in listing.photos:
@@ -167,7 +163,7 @@ def audit_dataset(root: Path, *, least_classes: int = 2, show_progress: bool = T
 _Usable = list[tuple[ListedPhoto, Fingerprint]]
 
 
-def _open_all(listing: Listing, show_progress: bool) -> tuple[_Usable, list[tuple[Path, str]]]:
+def _open_all(listing: Listing) -> tuple[_Usable, list[tuple[Path, str]]]:
     def look(listed: ListedPhoto) -> Fingerprint | str:
         try:
             found = fingerprint(listed.path)
@@ -181,13 +177,13 @@ def _open_all(listing: Listing, show_progress: bool) -> tuple[_Usable, list[tupl
 
     usable: _Usable = []
     skipped = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without the GIL
+    with ThreadPoolExecutor(core_count()) as pool:  # Pillow decodes without the GIL
         results = tqdm(
             pool.map(look, listing.photos),
             total=len(listing.photos),
             desc="looking at photos",
             unit="photo",
-            disable=None if show_progress else True,
+            disable=None,
         )
         for listed, found in zip(listing.photos, results, strict=True):
             if isinstance(found, str):
@@ -215,60 +211,3 @@ def _drop_exact_copies(usable: _Usable) -> tuple[_Usable, list[Path], list[tuple
                 first_of[listed.split] = listed
                 kept.append((listed, print_))
     return sorted(kept, key=lambda item: item[0].path), copies, contradictions
-
-
-def split_photos(audit: Audit, seed: int) -> dict[str, list[Photo]]:
-    """Give every usable photo to train, val or test.
-
-    Given splits are kept, except that train gives up photos which val or test also shows; what
-    is missing (val, test or both) is taken from train. Where train would give up more than half,
-    the given splits measure memory, and all photos are dealt anew. No group is ever on two sides
-    of a split made here. Photos with drawn masks only ever train, and only where nobody is judged
-    by the photo that they were made from.
-    """
-    taken = [photo for photo in audit.photos if not is_drawn(photo.listed.path)]
-    drawn = [photo for photo in audit.photos if is_drawn(photo.listed.path)]
-    splits = _split_taken(audit, taken, seed) if taken else {split: [] for split in SHARES}
-    held_out = [photo for split, side in splits.items() if split != "train" for photo in side]
-    names = {original_of(photo.listed.path) for photo in held_out}
-    groups = {photo.group for photo in held_out}
-    free = [
-        photo
-        for photo in drawn
-        if photo.listed.split in (None, "train")
-        and photo.group not in groups
-        and original_of(photo.listed.path) not in names
-    ]
-    return {**splits, "train": splits["train"] + free}
-
-
-def _split_taken(audit: Audit, taken: list[Photo], seed: int) -> dict[str, list[Photo]]:
-    """Split the photos that a camera took."""
-    photos: dict[str | None, list[Photo]] = defaultdict(list)
-    for photo in taken:
-        photos[photo.listed.split].append(photo)
-    if not audit.keeps_given_split:
-        return _deal(taken, audit.class_names, SHARES, seed)
-    held_out = {split: photos[split] for split in ("val", "test") if photos[split]}
-    torn = audit.torn_from_train
-    train = [photo for photo in photos["train"] if photo.listed.path not in torn]
-    shares = {split: part for split, part in SHARES.items() if split not in held_out}
-    whole = sum(shares.values())
-    shares = {split: part / whole for split, part in shares.items()}
-    return {**_deal(train, audit.class_names, shares, seed), **held_out}
-
-
-def _deal(
-    photos: list[Photo], class_names: tuple[str, ...], shares: dict[str, float], seed: int
-) -> dict[str, list[Photo]]:
-    photo_of = {photo.listed.path: photo for photo in photos}
-    shown = {photo.listed.class_name for photo in photos}
-    is_marked = any(photo.listed.faces for photo in photos)
-    needed = shown.intersection(class_names) if is_marked else class_names
-    names = tuple(sorted(shown.union(needed)))  # a class may never be the rarest of a marked photo
-    samples = [
-        Sample(photo.listed.path, names.index(photo.listed.class_name), photo.group)
-        for photo in photos
-    ]
-    splits = split_by_group(samples, names, shares, seed, needed)
-    return {split: [photo_of[s.path] for s in members] for split, members in splits.items()}

@@ -10,6 +10,7 @@ import numpy as np
 
 from mask_detector.audit import Audit
 from mask_detector.labels import Meaning, meaning_of
+from mask_detector.wording import counted
 
 _NAMED = 10  # files listed by name under each heading before "and N more"
 _NAMED_IN_CLUSTER = 4
@@ -17,7 +18,8 @@ _NAMED_IN_CLUSTER = 4
 
 def audit_text(audit: Audit) -> str:
     """The audit for people: figures first, then what to mend, worst first."""
-    lines = [f"{audit.root}: {len(audit.photos)} usable photos of {len(audit.class_names)} classes"]
+    classes = counted(len(audit.class_names), "class", "classes")
+    lines = [f"{audit.root}: {counted(len(audit.photos), 'usable photo')} of {classes}"]
     lines += _class_lines(audit)
     sides = np.array([min(p.fingerprint.width, p.fingerprint.height) for p in audit.photos])
     low, middle, high = np.percentile(sides, (5, 50, 95)).astype(int)
@@ -32,11 +34,12 @@ def audit_text(audit: Audit) -> str:
     lines += _named("exact copies, each used once", [_short(audit, p) for p in audit.copies])
     lines += _cluster_lines(audit)
     if audit.augmented_count:
-        lines.append(f"  {audit.augmented_count} augmented copies, by their names: kept together")
+        copies = counted(audit.augmented_count, "augmented copy", "augmented copies")
+        lines.append(f"  {copies}, by their names: kept together")
     if audit.drawn_count:
         lines.append(
-            f"  {audit.drawn_count} masks are drawn on, by their names: they train, and nobody is "
-            f"judged by them"
+            f"  {counted(audit.drawn_count, 'photo')} with masks drawn on, by their names: they "
+            f"train, and nobody is judged by them"
         )
     lines += _named(
         "people are in several of the given splits (test figures will flatter)",
@@ -45,8 +48,9 @@ def audit_text(audit: Audit) -> str:
     if audit.people:
         most = ", ".join(f"{name} {count}" for name, count in list(audit.people.items())[:3])
         lines.append(
-            f"  {len(audit.people)} people are named by {sum(audit.people.values())} files "
-            f"(most: {most})" + ("" if audit.is_split else ": each stays on one side of our split")
+            f"  {counted(len(audit.people), 'person', 'people')} named by "
+            f"{counted(sum(audit.people.values()), 'file')} (most: {most})"
+            + ("" if audit.is_split else ": each stays on one side of our split")
         )
     return "\n".join(lines)
 
@@ -74,10 +78,10 @@ def _class_lines(audit: Audit) -> list[str]:
 def _cluster_lines(audit: Audit) -> list[str]:
     lines = []
     if audit.near_clusters:
-        photo_count = sum(len(cluster) for cluster in audit.near_clusters)
+        sizes = [len(cluster) for cluster in audit.near_clusters]
+        clusters = counted(len(sizes), "cluster")
         lines.append(
-            f"  near duplicates: {photo_count} photos in {len(audit.near_clusters)} clusters, "
-            f"the largest of {max(len(cluster) for cluster in audit.near_clusters)}"
+            f"  near duplicates: {sum(sizes)} photos in {clusters}, the largest of {max(sizes)}"
         )
     lines += _named(
         "look alike but are labelled differently (wrong label, or a mask drawn on)",

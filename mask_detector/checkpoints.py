@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import MaskDetectorError, writing
 
 
 def rank(row: dict[str, Any]) -> tuple[float, float]:
@@ -113,7 +113,8 @@ class Checkpoints:
         """
         is_best = all(rank(row) < rank(earlier) for earlier in self.history)
         name = f"epoch-{len(self.history) + 1:03d}.keras"
-        model.save(self.folder / name)
+        with writing(self.folder / name):
+            model.save(self.folder / name)
         self._state["history"].append(row)
         self._state["last"] = name
         if is_best:
@@ -128,22 +129,26 @@ class Checkpoints:
         self._write()
 
     def withdraw(self) -> None:
-        """Leave the disk as `open` found it, if nothing was trained since.
+        """Give an earlier run its place back, if nothing was trained since.
 
-        A run that could not begin must not take the place of an earlier one that can go on.
+        A run that got nowhere must not take the place of one that can go on. Where there was none,
+        what has been computed for the first epoch stays, for a run that begins anew.
         """
         if self.history:
             return
-        self.discard()
         if self._aside:
+            self.discard()
             self._aside.rename(self.folder)
+        elif not next(self.folder.glob("*.npy"), None):
+            self.discard()
 
     def discard(self) -> None:
         """Remove the folder once the final model is saved."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _write(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self.folder / "state.json.part"
-        partial.write_text(json.dumps(self._state, indent=1))
-        partial.replace(self.folder / "state.json")
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            partial = self.folder / "state.json.part"
+            partial.write_text(json.dumps(self._state, indent=1))
+            partial.replace(self.folder / "state.json")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mask_detector.errors import MaskDetectorError
+from mask_detector.home_paths import expanded
 
 TABLE = "video"  # what its options may stand below; `check` reads the same file
 _CONFIG, _HELP = "config", "help"
@@ -41,7 +42,7 @@ def with_config(parser: argparse.ArgumentParser, arguments: list[str]) -> list[s
     named = _named(parser, arguments)
     if _CONFIG not in named or _HELP in named:
         return arguments
-    file = _ConfigFile(Path(named[_CONFIG]).expanduser())
+    file = _ConfigFile(expanded(named[_CONFIG]))
     given = _options_of(file, parser)
     excluded = set(named)
     for group in parser._mutually_exclusive_groups:

@@ -7,7 +7,6 @@ for margin, probabilities in judge_crops(crops, classifier, [0.0, 0.3]).items():
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from mask_detector.audit import SMALLEST_SIDE, Audit, Photo, split_photos
+from mask_detector.audit import Audit, Photo
+from mask_detector.cores import core_count
 from mask_detector.curves import ClassCurves, curves_of
 from mask_detector.errors import DatasetError
 from mask_detector.evaluation import SIZE_NAMES, evaluate, size_of
@@ -27,7 +27,7 @@ from mask_detector.images import cut_out, read_image
 from mask_detector.intervals import Estimate, Scores, estimate_scores, proportion
 from mask_detector.labels import model_class_of
 from mask_detector.mask_classifiers import MaskClassifier
-from mask_detector.types import Report, Sample
+from mask_detector.types import SMALLEST_SIDE, Report, Sample
 
 _PHOTOS_AT_ONCE = 32  # decoded ahead of the classifier: a large set does not make memory grow
 
@@ -73,26 +73,6 @@ class CropReport:
         return values | {"areas": {curve.class_name: curve.areas() for curve in self.curves}}
 
 
-def photos_of_part(
-    audit: Audit, part: str, split_seed: int, model_classes: tuple[str, ...]
-) -> Sequence[Photo]:
-    """Choose photos of a data set.
-
-    Args:
-        audit: of the whole data set.
-        part: `all`, or `train`, `val` or `test` of the split that the training makes.
-        split_seed: of that split.
-        model_classes: a class that is none of them may be too rare to split.
-
-    Raises:
-        DatasetError: one of them is too rare to split.
-    """
-    if part == "all":
-        return audit.photos
-    known = tuple(n for n in audit.class_names if model_class_of(n, model_classes) is not None)
-    return split_photos(replace(audit, class_names=known), split_seed)[part]
-
-
 def list_crops(
     audit: Audit,
     photos: Iterable[Photo],
@@ -106,8 +86,9 @@ def list_crops(
         photos: those of the audit to use, all or one part of the split.
         model_classes: in the order of the model's outputs; an annotated class is found among
             them by name, else by meaning.
-        smallest_face: shorter side in pixels below which a marked face is left out. By default
-            as in training, so that the figures can be compared with the model card's.
+        smallest_face: shorter side in pixels, of what the photo shows of it, below which a marked
+            face is left out. By default as in training, so that the figures can be compared with
+            the model card's.
 
     Raises:
         DatasetError: nothing is left to judge.
@@ -124,12 +105,12 @@ def list_crops(
             shown = box and box.within(size.width, size.height)
             if label_of[name] is None:
                 left_out[f"of class {name}, which the model does not know"] += 1
-            elif box and min(box.width, box.height) < smallest_face:
-                left_out[f"smaller than {smallest_face} px"] += 1
             elif shown and min(shown.width, shown.height) <= 0:
                 left_out["marked outside their photo"] += 1
+            elif shown and min(shown.width, shown.height) < smallest_face:
+                left_out[f"smaller than {smallest_face} px"] += 1
             else:
-                samples.append(Sample(photo.listed.path, label_of[name], group, box))
+                samples.append(Sample(photo.listed.path, label_of[name], group, shown))
     unused = len(audit.skipped) + len(audit.copies) + sum(map(len, audit.contradictions))
     if not samples:
         reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
@@ -144,8 +125,6 @@ def judge_crops(
     crops: Crops,
     classifier: MaskClassifier,
     margins: Sequence[float],
-    *,
-    show_progress: bool = True,
 ) -> dict[float | None, np.ndarray]:
     """Judge every picture at every margin, opening each photo once.
 
@@ -167,9 +146,9 @@ def judge_crops(
             total=len(crops.samples) * len(used),
             desc="judging",
             unit="crop",
-            disable=None if show_progress else True,
+            disable=None,
         ) as bar,
-        ThreadPoolExecutor(os.cpu_count()) as pool,
+        ThreadPoolExecutor(core_count()) as pool,
     ):
         for start in range(0, len(photos), _PHOTOS_AT_ONCE):
             loaded = pool.map(load, photos[start : start + _PHOTOS_AT_ONCE])

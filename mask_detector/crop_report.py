@@ -15,17 +15,19 @@ from mask_detector.intervals import Estimate
 from mask_detector.labels import NOT_SURE
 from mask_detector.montage import TILE_SIDE, Tile
 from mask_detector.types import EDGES
+from mask_detector.wording import counted
 
 
 def crop_text(crops: Crops, reports: Sequence[CropReport]) -> str:
     """A table per margin; with several, the worst in the last line."""
     counts = np.bincount(crops.labels, minlength=len(crops.class_names))
     classes = ", ".join(f"{name} {n}" for name, n in zip(crops.class_names, counts, strict=True))
-    kind = "faces" if crops.is_marked else "photos"
-    lines = [f"{len(crops.samples)} {kind}: {classes}"]
-    lines += [f"left out: {count} {kind} {reason}" for reason, count in crops.left_out.items()]
+    kind = "face" if crops.is_marked else "photo"
+    lines = [f"{counted(len(crops.samples), kind)}: {classes}"]
+    lines += [f"left out: {counted(n, kind)} {reason}" for reason, n in crops.left_out.items()]
     if crops.unused_files:
-        lines.append(f"left out: {crops.unused_files} files of the folder, copies or unusable")
+        files = counted(crops.unused_files, "file")
+        lines.append(f"left out: {files} of the folder, copies or unusable")
     for report in reports:
         title = "judged whole" if report.margin is None else f"crop margin {report.margin:g}"
         rows = [(name, estimate.text()) for name, estimate in _named_estimates(report)]

@@ -1,8 +1,8 @@
 """Turn a Keras model into a LiteRT or ONNX file, and say what it lost on the way.
 
-    shown, judged = draw_shown_and_judged(splits, 2000, seed=42)
+    pictures = draw_pictures(splits, 2000, seed=42)
     outputs = {"int8": Path("mask_detector.tflite")}
-    (variant,) = export_variants(model, Path("mask_detector.keras"), outputs, shown, judged)
+    (variant,) = export_variants(model, Path("mask_detector.keras"), outputs, pictures)
 
 Raw RGB 0-255 goes in as before. Out of LiteRT come logits, not probabilities: softmax in eight
 bits could say nothing between .996 and 1, so `runtimes.litert_model` does it in floats. ONNX, in
@@ -19,7 +19,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -130,12 +130,17 @@ def with_logits(model: keras.Model) -> keras.Model:
     return keras.Model(model.inputs, {LOGITS: logits}, name=model.name)
 
 
-def draw_shown_and_judged(
-    splits: dict[str, list[Sample]], judged_count: int, seed: int
-) -> tuple[list[Sample], list[Sample]]:
+class Pictures(NamedTuple):
+    """What an export is made with, and what it is judged by."""
+
+    shown: list[Sample]  # of the training side: from them int8 learns the range of numbers
+    judged: list[Sample]  # held out: on them each file is compared with the model
+
+
+def draw_pictures(splits: dict[str, list[Sample]], judged_count: int, seed: int) -> Pictures:
     """Choose pictures to show to the converter, and at most `judged_count` others to judge."""
     shown = draw_balanced(splits["train"], REPRESENTATIVE_COUNT, seed)
-    return shown, draw_balanced(splits["val"] + splits["test"], judged_count, seed)
+    return Pictures(shown, draw_balanced(splits["val"] + splits["test"], judged_count, seed))
 
 
 @dataclass(frozen=True)
@@ -153,9 +158,10 @@ def export_variants(
     model: keras.Model,
     source: Path,
     outputs: dict[str, Path],
-    shown: list[Sample],
-    judged: list[Sample],
+    pictures: Pictures,
     most_loss: float = BOUNDS["int8"].loss,
+    *,
+    is_lenient: bool = False,
 ) -> list[Variant]:
     """Write files made from a model, each only if it is as good as the model within its bound.
 
@@ -163,26 +169,31 @@ def export_variants(
         model: the Keras model that `source` holds.
         source: its file, with a card.
         outputs: the file to write for each of the formats wanted.
-        shown: training pictures, from which int8 learns the range of numbers.
-        judged: held-out pictures, on which each file is compared with the model.
+        pictures: see `draw_pictures`.
         most_loss: balanced accuracy that a file may lose, in percentage points.
+        is_lenient: of a network that LiteRT or ONNX can't run only warn.
 
     Raises:
         ModelError: a network that LiteRT or ONNX can't run, or a place that can't be written.
     """
     card = replace(read_card(source), exported_from=sha256_of(source))
-    crops = load_crops(shown, card) if "int8" in outputs else None
+    crops = load_crops(pictures.shown, card) if "int8" in outputs else None
     drafts = {name: path.with_name(f".draft.{path.name}") for name, path in outputs.items()}
     variants = []
     try:
         for name, draft in drafts.items():
             logger.info("converting to %s ...", name)
-            if name == "onnx":
-                export_onnx(model, card, draft)
-            else:
-                export_tflite(model, card, draft, number_format=name, crops=crops)
+            try:
+                _convert(model, card, draft, name, crops)
+            except ModelError as error:
+                if not is_lenient:
+                    raise
+                logger.warning("warning: no %s file: %s", name, error)
+        drafts = {name: draft for name, draft in drafts.items() if draft.exists()}
+        if not drafts:
+            return []
         classifiers = {name: load_classifier(draft) for name, draft in drafts.items()}
-        parities = compare(KerasClassifier(model, card), classifiers, judged)
+        parities = compare(KerasClassifier(model, card), classifiers, pictures.judged)
         for name, draft in drafts.items():
             problem = parities[name].problem(replace(BOUNDS[name], loss=most_loss))
             size = draft.stat().st_size
@@ -193,6 +204,15 @@ def export_variants(
         for draft in drafts.values():
             draft.unlink(missing_ok=True)
     return variants
+
+
+def _convert(
+    model: keras.Model, card: ModelCard, path: Path, name: str, crops: np.ndarray | None
+) -> None:
+    if name == "onnx":
+        export_onnx(model, card, path)
+    else:
+        export_tflite(model, card, path, number_format=name, crops=crops)
 
 
 def export_beside(
@@ -209,20 +229,16 @@ def export_beside(
         model: the Keras model that `source` holds.
         source: its file, with a card.
         formats: of `engines.EXPORT_FORMATS`.
-        splits: see `draw_shown_and_judged`.
+        splits: see `draw_pictures`.
         judged_count: likewise.
         seed: likewise.
 
     Returns:
-        What was made, refused files too; nothing where the network can't be converted.
+        What was made, refused files too, but not what the network can't be converted to.
     """
     outputs = {name: sibling_path(source, name) for name in formats}
-    shown, judged = draw_shown_and_judged(splits, judged_count, seed)
-    try:
-        variants = export_variants(model, source, outputs, shown, judged)
-    except ModelError as error:
-        logger.warning("warning: no LiteRT file: %s", error)
-        return []
+    pictures = draw_pictures(splits, judged_count, seed)
+    variants = export_variants(model, source, outputs, pictures, is_lenient=True)
     for variant in variants:
         if variant.problem:
             logger.warning("warning: %s is not written: it %s", variant.path, variant.problem)

@@ -8,7 +8,6 @@ background, which a face cut from a frame does not.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mask_detector.audit import SMALLEST_SIDE
+from mask_detector.cores import core_count
 from mask_detector.face_detectors import FaceDetector, open_detector
 from mask_detector.images import read_image
-from mask_detector.types import FaceBox, Sample
+from mask_detector.types import SMALLEST_SIDE, FaceBox, Sample
 
 _CONFIDENCE = 0.5
 DETECT_SIZE = 224  # pixels; with more, faces that fill the photo are found in halves
@@ -41,22 +40,19 @@ def open_training_detector(folder: Path) -> FaceDetector:
 def add_face_crops(
     splits: dict[str, list[Sample]],
     new_detector: Callable[[], FaceDetector],
-    *,
-    show_progress: bool = True,
 ) -> dict[str, list[Sample]]:
     """Look for the face in every photo that has no box yet.
 
     Args:
         splits: samples per split; those with a box stay as they are.
         new_detector: makes a detector; each thread has its own.
-        show_progress: whether to draw a bar.
 
     Returns:
         The splits, with the cut-out faces added in `train`, and in place of their photos in the
         others, which so hold one picture of each photo.
     """
     whole = {s.path: s for samples in splits.values() for s in samples if s.box is None}
-    boxes = _only_faces(list(whole), new_detector, show_progress)
+    boxes = _only_faces(list(whole), new_detector)
 
     def as_seen(sample: Sample, split: str) -> list[Sample]:
         box = boxes.get(sample.path) if sample.box is None else None
@@ -71,11 +67,9 @@ def add_face_crops(
     }
 
 
-def _only_faces(
-    paths: list[Path], new_detector: Callable[[], FaceDetector], show_progress: bool
-) -> dict[Path, FaceBox]:
+def _only_faces(paths: list[Path], new_detector: Callable[[], FaceDetector]) -> dict[Path, FaceBox]:
     """The face of each photo that shows one alone, and large enough."""
-    worker_count = min(4, os.cpu_count() or 1)
+    worker_count = min(4, core_count())
     detectors = [new_detector() for _ in range(worker_count)]
 
     def look(start: int) -> list[tuple[Path, FaceBox]]:
@@ -93,7 +87,7 @@ def _only_faces(
             total=len(paths),
             desc="looking for faces",
             unit="photo",
-            disable=None if show_progress else True,
+            disable=None,
         ) as bar,
         ThreadPoolExecutor(worker_count) as pool,
     ):

@@ -16,9 +16,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mask_detector.cores import core_count
 from mask_detector.errors import ModelError
 from mask_detector.runtimes.litert_conversion import to_litert
-from mask_detector.runtimes.litert_runtime import core_count, open_interpreter
+from mask_detector.runtimes.litert_runtime import open_interpreter
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
+
+from mask_detector.images import resized
 
 _WIDTH = 1280  # of the whole grid in pixels; a cell is 16:9
 _GREY = 48  # where no picture is
@@ -27,8 +28,7 @@ def letterbox(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     fitted = (max(1, int(image.shape[1] * scale)), max(1, int(image.shape[0] * scale)))
     canvas = np.zeros((height, width, 3), np.uint8)
     left, top = (width - fitted[0]) // 2, (height - fitted[1]) // 2
-    resized = cv2.resize(image, fitted, interpolation=cv2.INTER_AREA)
-    canvas[top : top + fitted[1], left : left + fitted[0]] = resized
+    canvas[top : top + fitted[1], left : left + fitted[0]] = resized(image, *fitted)
     return canvas
 
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mask_detector.events.records import NOT_SURE_VERDICT, WatchEvent, event_time, face_event
-from mask_detector.types import Face, Frame
+from mask_detector.types import LEAST_FRAMES, LOST_S, ROUNDING_S, Face, Frame
 
-_ROUNDING_S = 1e-6  # a clock of sums misses a round number by less
+_SETTLE_S = 0.5  # for which a sure verdict must be held without a break before it counts
 
 
 @dataclass
@@ -34,17 +34,11 @@ class _Person:
 class PeopleWatch:
     """Follows the people before each source by the numbers of their tracks.
 
-    Its clock is the frames' `time_s`. Faces without a number, as those of photos, are left out.
-
-    Args:
-        settle_s: a sure verdict counts once held for so long without a break.
-        least_frames: and the face once seen in so many: what a detector takes for a face by
-            mistake is mostly gone by then.
-        lost_s: who is not seen for longer has left.
+    Its clock is the frames' `time_s`. Faces without a number, as those of photos, are left out,
+    and so are those that were seen in few frames.
     """
 
-    def __init__(self, settle_s: float = 0.5, least_frames: int = 5, lost_s: float = 1.0) -> None:
-        self._settle_s, self._least_frames, self._lost_s = settle_s, least_frames, lost_s
+    def __init__(self) -> None:
         self._people: dict[str, dict[int, _Person]] = {}  # of a source, by track
         self._newest_time: dict[str, str | float] = {}  # of a source that has people
 
@@ -61,7 +55,7 @@ class PeopleWatch:
             if kind:
                 events.append(_event(kind, time, source, person))
         for track, person in list(people.items()):
-            if now_s - person.seen_s > self._lost_s + _ROUNDING_S:
+            if now_s - person.seen_s > LOST_S + ROUNDING_S:
                 del people[track]
                 if self._is_counted(person):
                     events.append(_event("left", time, source, person))
@@ -77,10 +71,6 @@ class PeopleWatch:
         self._forget(source)
         return [_event("left", time, source, p) for p in people.values() if self._is_counted(p)]
 
-    def people_now(self, source: str) -> int:
-        """How many people are before a source."""
-        return sum(self._is_counted(person) for person in self._people.get(source, {}).values())
-
     def _see(self, person: _Person, face: Face, now_s: float) -> str:
         """Take a person's newest face; the kind of event that it makes, mostly none."""
         person.face, person.seen_s = face, now_s
@@ -88,19 +78,15 @@ class PeopleWatch:
         newest = face.label if face.is_sure else None
         if newest != person.newest:
             person.newest, person.newest_since_s = newest, now_s
-        is_held = now_s - person.newest_since_s >= self._settle_s - _ROUNDING_S
-        if (
-            newest in (None, person.verdict)
-            or not is_held
-            or person.frame_count < self._least_frames
-        ):
+        is_held = now_s - person.newest_since_s >= _SETTLE_S - ROUNDING_S
+        if newest in (None, person.verdict) or not is_held or person.frame_count < LEAST_FRAMES:
             return ""
         kind = "changed" if person.verdict else "settled"
         person.verdict = newest
         return kind
 
     def _is_counted(self, person: _Person) -> bool:
-        return person.verdict is not None or person.frame_count >= self._least_frames
+        return person.verdict is not None or person.frame_count >= LEAST_FRAMES
 
     def _forget(self, source: str) -> None:
         self._people.pop(source, None)

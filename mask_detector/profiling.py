@@ -10,6 +10,7 @@ Use:
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -27,8 +28,8 @@ STAGES = ("capture", "detect", "track", "classify", "draw", "write")
 class Profile:
     """Keeps the wall-clock time of each pass through each stage, of the last `MOST_PASSES`.
 
-    Stages run in several threads, each stage in one of them; where they overlap, the sum of the
-    stages is more than what a frame takes.
+    Stages run in several threads, `capture` in one for each source; where they overlap, the sum
+    of the stages is more than what a frame takes.
     """
 
     MOST_PASSES = 10_000  # a camera may be watched for days
@@ -37,6 +38,8 @@ class Profile:
         self._seconds: dict[str, deque[float]] = {
             name: deque(maxlen=self.MOST_PASSES) for name in STAGES
         }
+        self._lock = threading.Lock()
+        self._totals = dict.fromkeys(STAGES, 0.0)  # of all passes, forgotten ones too
 
     def stage(self, name: str) -> AbstractContextManager[None]:
         """Around one pass of a frame through a stage; a pass that fails is not counted."""
@@ -46,13 +49,18 @@ class Profile:
     def _measured(self, name: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        self._seconds[name].append(time.perf_counter() - started)
+        self._add(name, time.perf_counter() - started)
+
+    def _add(self, name: str, seconds: float) -> None:
+        with self._lock:
+            self._seconds[name].append(seconds)
+            self._totals[name] += seconds
 
     def timed(self, name: str, items: Iterable[Item]) -> Iterable[Item]:
         """The same items; the time that each takes to come is counted as a pass."""
         started = time.perf_counter()
         for item in items:
-            self._seconds[name].append(time.perf_counter() - started)
+            self._add(name, time.perf_counter() - started)
             yield item
             started = time.perf_counter()
 
@@ -68,7 +76,7 @@ class Profile:
     @property
     def totals_s(self) -> dict[str, float]:
         """Seconds of each stage that was passed through, all its passes together."""
-        return {name: sum(seconds) for name, seconds in self._seconds.items() if seconds}
+        return {name: total for name, total in self._totals.items() if self._seconds[name]}
 
     @property
     def shares(self) -> dict[str, float]:

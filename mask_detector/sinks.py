@@ -22,6 +22,7 @@ from mask_detector.errors import MaskDetectorError, writing
 from mask_detector.images import write_picture
 from mask_detector.labels import NOT_SURE
 from mask_detector.mosaic import letterbox
+from mask_detector.types import LEAST_FRAMES
 
 if TYPE_CHECKING:
     from mask_detector.events.records import SourceChange
@@ -44,6 +45,11 @@ class FrameSink(Closing):
     def write(self, annotated: AnnotatedFrame) -> None:
         raise NotImplementedError
 
+    @property
+    def saved(self) -> tuple[Path, ...]:
+        """The files and folders that it has put pictures into."""
+        return ()
+
     def source_changed(self, change: SourceChange) -> None:
         """Hear that a live source was lost, or is back."""
 
@@ -57,12 +63,10 @@ class FrameSink(Closing):
 class TallySink(FrameSink):
     """Counts frames, people, and faces per class; those without a sure verdict by themselves.
 
-    People are counted by their tracks, once seen in `LEAST_FRAMES`: what a detector takes for a
-    face by mistake is mostly gone by then.
+    People are counted by their tracks, once seen in `LEAST_FRAMES`.
     """
 
     needs_picture = False
-    LEAST_FRAMES = 5
     _MOST_TRACKS = 1000  # remembered per source
 
     def __init__(self) -> None:
@@ -83,7 +87,7 @@ class TallySink(FrameSink):
         seen = self._seen.setdefault(frame.source, Counter())
         seen.update(face.track_id for face in faces if face.track_id is not None)
         self.people_count += sum(
-            seen[face.track_id] == self.LEAST_FRAMES for face in faces if face.track_id is not None
+            seen[face.track_id] == LEAST_FRAMES for face in faces if face.track_id is not None
         )
         while len(seen) > self._MOST_TRACKS:
             del seen[min(seen)]  # the oldest: a camera may be watched for months
@@ -98,13 +102,17 @@ class VideoSink(FrameSink):
     """Writes annotated frames as a video; photos of other sizes are fitted into the first's.
 
     The file keeps the frames' clock: where a camera gives frames faster than they are judged, the
-    last one stands a little longer instead of the video running too fast.
+    last one stands a little longer instead of the video running too fast. Of a longer gap, while
+    a camera was lost, ten seconds are kept.
     """
+
+    _LONGEST_STAND_S = 10.0
 
     def __init__(self, path: Path, fps: float) -> None:
         self._path, self._fps = path, fps
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)  # width, height
+        self._last: np.ndarray | None = None  # the picture that was written last
         self._begin_s = 0.0
         self._written_count = 0
 
@@ -113,11 +121,25 @@ class VideoSink(FrameSink):
         if self._writer is None:
             self._open(annotated.picture)
             self._begin_s = time_s
-        picture = letterbox(annotated.picture, self._size)
-        due_count = round((time_s - self._begin_s) * self._fps) + 1
-        for _ in range(max(1, due_count - self._written_count)):
-            self._writer.write(picture)
+        self._fill_up_to(time_s)
+        self._last = letterbox(annotated.picture, self._size)
+        self._writer.write(self._last)
+        self._written_count += 1
+
+    def _fill_up_to(self, time_s: float) -> None:
+        """Let the last picture stand until now."""
+        missing = round((time_s - self._begin_s) * self._fps) - self._written_count
+        most = round(self._LONGEST_STAND_S * self._fps)
+        if missing > most:
+            self._begin_s += (missing - most) / self._fps
+            missing = most
+        for _ in range(missing):
+            self._writer.write(self._last)
             self._written_count += 1
+
+    @property
+    def saved(self) -> tuple[Path, ...]:
+        return (self._path,) if self._written_count else ()
 
     def _open(self, image: np.ndarray) -> None:
         self._size = (image.shape[1], image.shape[0])
@@ -151,6 +173,10 @@ class SinkPerStream(FrameSink):
             self._sinks[stream] = self._open_sink(stream)
         self._sinks[stream].write(annotated)
 
+    @property
+    def saved(self) -> tuple[Path, ...]:
+        return tuple(path for sink in self._sinks.values() for path in sink.saved)
+
     def close(self) -> None:
         for sink in self._sinks.values():
             sink.close()
@@ -167,6 +193,7 @@ class PictureSink(FrameSink):
                 subfolders.
         """
         self._path, self._below = path, below
+        self._is_written = False
 
     def target_of(self, source: str) -> Path:
         """Where the annotated copy of a photo goes."""
@@ -179,3 +206,8 @@ class PictureSink(FrameSink):
 
     def write(self, annotated: AnnotatedFrame) -> None:
         write_picture(annotated.picture, self.target_of(annotated.frame.source))
+        self._is_written = True
+
+    @property
+    def saved(self) -> tuple[Path, ...]:
+        return (self._path,) if self._is_written else ()

@@ -24,7 +24,7 @@ import numpy as np
 
 from mask_detector.detection_scores import iou_of
 from mask_detector.face_boxes import edges_of
-from mask_detector.types import Face, FaceBox
+from mask_detector.types import LOST_S, Face, FaceBox
 
 _LEAST_STEP_S = 0.004  # between two frames; a clock that says less stands, or was set back,
 _USUAL_STEP_S = 0.04  # and this is taken instead
@@ -47,7 +47,7 @@ class TrackingOptions:
     doubt_s: float = 0.5  # a verdict is given up after so long below the least confidence
     least_overlap: float = 0.2  # IoU from which a box may continue a track
     reach: float = 0.3  # boxes are compared with this fraction more on each side
-    lost_s: float = 1.0  # a face that is not seen for longer is a new one when it comes back
+    lost_s: float = LOST_S  # a face that is not seen for longer is a new one when it comes back
 
 
 class Track:
@@ -154,10 +154,6 @@ class FaceTracker:
         self.class_names, self.least_confidence = class_names, least_confidence
         self.options = options or TrackingOptions()
         self._last_id = 0
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget every face, for a new source; no number is given twice."""
         self._tracks: list[Track] = []
         self._time_s: float | None = None  # of the newest frame, by the source's clock
         self.now_s = 0.0  # since the beginning, by a clock that only goes forward

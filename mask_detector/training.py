@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 import logging
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from mask_detector.architectures import build_model, set_trainable_top, set_trainable_whole
 from mask_detector.checkpoints import Checkpoints
+from mask_detector.cores import core_count
 from mask_detector.feature_cache import FeatureBatches, cut, extract
 from mask_detector.frozen_network import FrozenNetwork
 from mask_detector.input_pipeline import PictureBatches, reseed
@@ -43,7 +43,7 @@ def prepare_device() -> str:
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
     names = [tf.config.experimental.get_device_details(g).get("device_name", g.name) for g in gpus]
-    device = ", ".join(names) if gpus else f"CPU ({os.cpu_count()} cores)"
+    device = ", ".join(names) if gpus else f"CPU ({core_count()} cores)"
     return f"TensorFlow {tf.__version__}, Keras {keras.__version__} on {device}"
 
 

@@ -15,12 +15,13 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mask_detector.audit import SMALLEST_SIDE, Audit, Photo, split_photos
+from mask_detector.audit import Audit, Photo
 from mask_detector.copies.fingerprints import near_duplicates
 from mask_detector.errors import DatasetError
 from mask_detector.labels import Meaning, meaning_of
+from mask_detector.parts import split_photos
 from mask_detector.photo_names import is_drawn, original_of
-from mask_detector.types import Sample
+from mask_detector.types import SMALLEST_SIDE, Sample
 
 _PRECEDENCE = ("train", "val", "test")  # of two copies on different sides the later stays
 

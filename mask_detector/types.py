@@ -12,9 +12,16 @@ import numpy as np
 # side: the middle of what training shows, since no two detectors draw their boxes alike.
 DEFAULT_CROP_MARGIN = 0.2
 
+SMALLEST_SIDE = 16  # pixels of a picture or a face to learn from; less shows no mask to a person
+
 # Of a face that can be judged, chosen on validation photos (`benchmarks/unclear_faces.py`).
 LEAST_FACE_SIDE = 16  # pixels of its shorter side
 LEAST_FACE_VISIBLE = 0.8  # part of its box inside the picture
+
+# Of a track, by every count of people.
+LEAST_FRAMES = 5  # in which it is seen: what a detector takes for a face by mistake is gone by then
+LOST_S = 1.0  # without being seen, after which its person has left
+ROUNDING_S = 1e-6  # a clock of sums misses a round number of seconds by less
 
 PHOTOS = "photos"  # the stream of frames that have nothing to do with each other
 

@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
+
 from mask_detector.capture.prefetching import Interleaver, Prefetcher
 from mask_detector.drawing import AnnotatedFrame
 from mask_detector.profiling import NO_PROFILE, Profile
@@ -108,19 +111,21 @@ def watch(
     ])  # fmt: skip
     judged = Prefetcher(map(annotate, frames), depth=1)
     signals = signals or Signals()
-    with judged, frames, _closing(sources):  # from right to left: each waits for the next
-        for annotated in judged.or_none_after(_PATIENCE_S):
-            if annotated is not None:
-                if is_drawn:
-                    with profile.stage("draw"):
-                        _ = annotated.picture
-                with profile.stage("write"):
-                    for sink in sinks:
-                        sink.write(annotated)
-            _rest(sinks, signals)
-            if signals.stop.is_set() or any(sink.wants_stop for sink in sinks):
-                break
-    _pass_on(signals.changes, sinks)
+    try:
+        with judged, frames, _closing(sources):  # from right to left: each waits for the next
+            for annotated in judged.or_none_after(_PATIENCE_S):
+                if annotated is not None:
+                    if is_drawn:
+                        with profile.stage("draw"):
+                            _ = annotated.picture
+                    with profile.stage("write"):
+                        for sink in sinks:
+                            sink.write(annotated)
+                _rest(sinks, signals)
+                if signals.stop.is_set() or any(sink.wants_stop for sink in sinks):
+                    break
+    finally:
+        _pass_on(signals.changes, sinks)  # the loss, too, on which a source gave up
 
 
 @contextlib.contextmanager
@@ -156,6 +161,11 @@ def _scaled(frames: Iterable[Frame], width: int) -> Iterator[Frame]:
         if width in (0, frame.image.shape[1]):
             yield frame
         else:
-            import imutils
+            yield dataclasses.replace(frame, image=_resized(frame.image, width))
 
-            yield dataclasses.replace(frame, image=imutils.resize(frame.image, width=width))
+
+def _resized(image: np.ndarray, width: int) -> np.ndarray:
+    import imutils
+
+    inter = cv2.INTER_AREA if width < image.shape[1] else cv2.INTER_LINEAR
+    return imutils.resize(image, width=width, inter=inter)

@@ -32,7 +32,7 @@ def copy(source, target):
 
 
 def audit(root):
-    return audit_dataset(root, show_progress=False)
+    return audit_dataset(root)
 
 
 def inside(root, paths):

@@ -131,6 +131,30 @@ def test_a_sound_that_failed_is_said_once_and_not_tried_again(run, player):
     assert len(played.read_text().split()) == 2
 
 
+def test_a_sound_that_gives_way_while_another_is_played_is_no_news(run, player):
+    """The newest is played after it; that the others are not is as it should be."""
+    player(exit_code=0)
+    code = (
+        "import logging, time\n"
+        "from mask_detector.alarms import addresses\n"
+        "from mask_detector.alarms.sending import AlarmSender\n"
+        "from mask_detector.events.records import WatchEvent\n"
+        "logging.basicConfig(level=logging.INFO)\n"
+        "played = []\n"
+        "def play(path):\n"
+        "    played.append(path)\n"
+        "    time.sleep(0.4)\n"
+        "addresses.play_alarm = play\n"
+        "with AlarmSender(['sound']) as sender:\n"
+        "    for track in range(4):\n"
+        "        sender.send(WatchEvent('alarm', 12.5, 'clip.mp4', track, 'without_mask'))\n"
+        "        time.sleep(0.1)\n"
+        "print(len(played))\n"
+    )
+    done = run("-c", code, timeout=20)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2\n", "")
+
+
 def test_a_sound_file_that_is_not_there_is_a_clear_error(tmp_path):
     with pytest.raises(MaskDetectorError, match="no such file"):
         open_address(f"sound:{tmp_path}/siren.wav")

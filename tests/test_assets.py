@@ -21,7 +21,7 @@ from mask_detector.assets import (
     find_file,
     provide,
 )
-from mask_detector.errors import AssetError
+from mask_detector.errors import AssetError, MaskDetectorError
 
 GOOD = b"layer { name: 'conv1' }\n" * 100
 PAGES = {
@@ -154,6 +154,12 @@ def test_a_missing_file_names_every_place_tried(tmp_path, monkeypatch):
         find_file("models/nowhere.keras")
     for place in (tmp_path, PROJECT_ROOT, PROJECT_ROOT / "mask_detector"):
         assert str(place / "models/nowhere.keras") in str(raised.value)
+
+
+def test_a_home_that_nobody_has_is_a_clear_error():
+    for look in (find_file, face_folder):
+        with pytest.raises(MaskDetectorError, match="~nobody-of-that-name/x can't be looked at"):
+            look("~nobody-of-that-name/x")
 
 
 def test_a_face_folder_that_is_named_but_not_there_is_where_it_will_be_made(tmp_path):

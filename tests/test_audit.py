@@ -24,9 +24,9 @@ from data_sets import (
 )
 from PIL import Image
 
-from mask_detector.audit import split_photos
 from mask_detector.audit_report import audit_text, audit_to_dict
 from mask_detector.errors import DatasetError
+from mask_detector.parts import split_photos
 from mask_detector.training_data import gather
 
 
@@ -167,7 +167,7 @@ def test_the_text_says_every_figure(flawed, flawed_audit):
         "  1 look alike but are labelled differently (wrong label, or a mask drawn on):",
         "    with_mask/p004.png ~ without_mask/z relabelled.jpg",
         "  6 augmented copies, by their names: kept together",
-        "  2 people are named by 11 files (most: anhu 8, aaron_eckhart 3): each stays on one side"
+        "  2 people named by 11 files (most: anhu 8, aaron_eckhart 3): each stays on one side"
         " of our split",
     ):
         assert line in text.splitlines(), line

@@ -135,6 +135,27 @@ def test_ultralytics_own_layout_and_numbered_names_are_read(tmp_path):
     assert found == [("a", "train", FACES["a"]), ("b", "val", FACES["b"])]
 
 
+@pytest.mark.parametrize("make", [as_voc, as_yolo])
+@pytest.mark.parametrize("beside", ["a.json", "a.txt", "a.xml", "a.npy", "a.zzz", "a.aaa"])
+def test_other_programs_files_beside_the_photos_are_no_photos(make, beside, tmp_path):
+    make(tmp_path)
+    (tmp_path / "images" / beside).write_text("{}")
+    assert read(tmp_path) == FACES
+    assert read_boxes(tmp_path)[0].path.name == "a.png"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_names_of_classes_are_utf_8(encoding, tmp_path):
+    as_yolo(tmp_path)
+    (tmp_path / "classes.txt").write_text("maskiert ✓\nohne größe\n", encoding)
+    assert {name for faces in read(tmp_path).values() for name, *_ in faces} == {
+        "maskiert ✓", "ohne größe"
+    }  # fmt: skip
+    (tmp_path / "classes.txt").write_bytes("ohne größe\n".encode("latin-1"))
+    with pytest.raises(DatasetError, match=r"classes.txt can't be read .* in UTF-8"):
+        read_boxes(tmp_path)
+
+
 @pytest.mark.parametrize("folder", [".", "obj_train_data"])
 def test_label_files_may_lie_beside_the_photos(folder, tmp_path):
     as_yolo(tmp_path, images=folder, texts=folder)

@@ -63,7 +63,7 @@ def detector(face_folder):
 
 @pytest.fixture(scope="module")
 def judged(album, classifier, detector):
-    return judge_photos(album, {0: detector}, classifier, [0.0, 0.3], show_progress=False)
+    return judge_photos(album, {0: detector}, classifier, [0.0, 0.3])
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_looking_once_at_a_low_confidence_equals_looking_at_a_high_one(
     judged, album, classifier, face_folder, confidence, margin
 ):
     detector = open_detector("ssd", folder=face_folder, confidence=confidence)
-    alone = judge_photos(album, {0: detector}, classifier, [margin], show_progress=False)
+    alone = judge_photos(album, {0: detector}, classifier, [margin])
     setting = Setting(confidence, margin)
     for one, other in zip(alone.at(setting), judged.at(setting), strict=True):
         np.testing.assert_array_equal(one.boxes, other.boxes)
@@ -168,7 +168,7 @@ def test_the_report_in_words_and_as_json(report):
     for words in (
         "4 photos with 4 faces: with_mask 2, without_mask 1, hat 1",
         "detector ssd, confidence 0.5, detect size default, crop margin 0.3",
-        "1 unreadable photos left out",
+        "1 unreadable photo left out",
         "does not know: hat",
         "IoU 0.5, faces >=24 px",
         "1/2 0.500",
@@ -210,10 +210,10 @@ def test_sure_verdicts_are_those_above_the_models_threshold(judged):
 def test_classes_none_of_which_the_model_knows_are_named(album, classifier, detector):
     hats = [photo for photo in album if photo.path.stem == "hat"]
     with pytest.raises(DatasetError, match=r"hat, of which the model knows none.*with_mask"):
-        judge_photos(hats, {0: detector}, classifier, [0.3], show_progress=False)
+        judge_photos(hats, {0: detector}, classifier, [0.3])
 
 
 def test_photos_none_of_which_can_be_read_are_an_error(album, classifier, detector):
     broken = [photo for photo in album if photo.path.stem == "broken"]
     with pytest.raises(DatasetError, match="none of 1 annotated photos can be read"):
-        judge_photos(broken, {0: detector}, classifier, [0.3], show_progress=False)
+        judge_photos(broken, {0: detector}, classifier, [0.3])

@@ -69,6 +69,14 @@ def test_a_run_that_could_not_begin_leaves_the_disk_as_it_was(is_resumed, tmp_pa
     assert reopen(folder).last_model.exists()
 
 
+def test_what_was_computed_for_the_first_epoch_is_kept_for_the_next_run(tmp_path):
+    folder = tmp_path / "run"
+    checkpoints = begin(folder)
+    (folder / "train-features.npy").write_text("minutes of work")
+    checkpoints.withdraw()
+    assert (folder / "train-features.npy").exists() and reopen(folder).history == []
+
+
 def test_a_death_before_the_state_is_written_leaves_the_epoch_before(tmp_path):
     folder = tmp_path / "run"
     checkpoints = begin(folder)

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from conftest import assert_clear_error, textured_photo
 
-from mask_detector.audit import SMALLEST_SIDE, audit_dataset, split_photos
-from mask_detector.commands.evaluate import SMALLEST_FACE
+from mask_detector.audit import audit_dataset
 from mask_detector.crop_evaluation import evaluate_crops, judge_crops, list_crops
 from mask_detector.crop_report import crop_text, order_by_interest, tiles_of, write_verdicts
 from mask_detector.errors import DatasetError
 from mask_detector.export import export_tflite
 from mask_detector.model_file import save_model
+from mask_detector.parts import split_photos
 from mask_detector.types import ModelCard
 
 NAMES = ("with_mask", "without_mask")
@@ -73,20 +73,27 @@ def streets(tmp_path_factory):
         {
             "a": (both, [(30, 40, 40, 40, "mask"), (110, 40, 20, 20, "no_mask")]),
             "b": (wrong, [(60, 50, 30, 30, "no_mask"), (2, 2, 12, 30, "mask")]),
-            "c": (photo_with(3), [(9, 9, 60, 60, "incorrect_mask"), (400, 9, 50, 50, "mask")]),
+            "c": (
+                photo_with(3),
+                [
+                    (9, 9, 60, 60, "incorrect_mask"),
+                    (400, 9, 50, 50, "mask"),
+                    (150, 60, 50, 40, "mask"),
+                ],
+            ),
         },
     )
 
 
 @pytest.fixture(scope="module")
 def crops(streets):
-    audit = audit_dataset(streets, show_progress=False)
+    audit = audit_dataset(streets)
     return list_crops(audit, audit.photos, NAMES)
 
 
 @pytest.fixture(scope="module")
 def judged(crops):
-    return judge_crops(crops, RedIsMasked(), [0.0, 0.5], show_progress=False)
+    return judge_crops(crops, RedIsMasked(), [0.0, 0.5])
 
 
 def folder_of_crops(root, reds, blues, swapped=0):
@@ -127,21 +134,20 @@ def test_faces_are_listed_by_meaning_and_the_rest_counted(crops):
     found = [(s.path.stem, s.label, s.box.left, s.box.width) for s in crops.samples]
     assert found == [("a", 0, 30, 40), ("a", 1, 110, 20), ("b", 1, 60, 30)]
     assert crops.left_out == {
-        "smaller than 16 px": 1,
+        "smaller than 16 px": 2,  # of one 10 of its 50 pixels are in the photo
         "of class incorrect_mask, which the model does not know": 1,
         "marked outside their photo": 1,
     }
 
 
 def test_the_smallest_face_can_be_chosen(streets):
-    assert SMALLEST_FACE == SMALLEST_SIDE
-    audit = audit_dataset(streets, show_progress=False)
+    audit = audit_dataset(streets)
     sides = {
         least: [min(s.box.width, s.box.height) for s in
                 list_crops(audit, audit.photos, NAMES, least).samples]
         for least in (0, 12, 13, 31)
     }  # fmt: skip
-    assert sides == {0: [40, 20, 30, 12], 12: [40, 20, 30, 12], 13: [40, 20, 30], 31: [40]}
+    assert sides == {0: [40, 20, 30, 12, 10], 12: [40, 20, 30, 12], 13: [40, 20, 30], 31: [40]}
 
 
 @pytest.mark.parametrize(
@@ -149,7 +155,7 @@ def test_the_smallest_face_can_be_chosen(streets):
     [(("cat", "dog"), 16, "the model does not know.*cat, dog"), (NAMES, 99, "smaller than 99 px")],
 )
 def test_nothing_left_to_judge_is_an_error(streets, classes, least, words):
-    audit = audit_dataset(streets, show_progress=False)
+    audit = audit_dataset(streets)
     with pytest.raises(DatasetError, match=words):
         list_crops(audit, audit.photos, classes, least)
 
@@ -158,7 +164,7 @@ def test_augmented_copies_of_unknown_photos_are_drawn_one_by_one(tmp_path):
     root = folder_of_crops(tmp_path, 6, 6)
     for path in list((root / "WithMask").iterdir()):
         path.rename(path.with_name(f"Augmented_{path.name}"))
-    audit = audit_dataset(root, show_progress=False)
+    audit = audit_dataset(root)
     assert len({photo.group for photo in audit.photos if photo.source == ""}) == 1
     samples = list_crops(audit, audit.photos, NAMES).samples
     augmented = [s.group for s in samples if s.path.name.startswith("Augmented")]
@@ -178,17 +184,15 @@ def test_faces_are_cut_out_at_every_margin(judged):
 
 def test_each_face_is_judged_once_per_margin(crops):
     classifier = RedIsMasked()
-    judge_crops(crops, classifier, [0.0, 0.0, 0.2], show_progress=False)
+    judge_crops(crops, classifier, [0.0, 0.0, 0.2])
     assert classifier.seen == 2 * 3
 
 
 def test_photos_of_a_folder_are_judged_whole_in_their_order(tmp_path):
     root = folder_of_crops(tmp_path, 50, 20)  # more than are decoded at once
-    audit = audit_dataset(root, show_progress=False)
+    audit = audit_dataset(root)
     crops = list_crops(audit, audit.photos, NAMES)
-    ((margin, probabilities),) = judge_crops(
-        crops, RedIsMasked(), [0.0, 0.3], show_progress=False
-    ).items()
+    ((margin, probabilities),) = judge_crops(crops, RedIsMasked(), [0.0, 0.3]).items()
     assert margin is None
     for sample, answer in zip(crops.samples, probabilities, strict=True):
         red = cv2.imread(str(sample.path))[..., 2].mean() / 255
@@ -220,7 +224,7 @@ def test_the_text_names_figures_intervals_and_the_worst_margin(crops, judged):
     reports = [evaluate_crops(crops, p, margin, 0.6) for margin, p in judged.items()]
     lines = [" ".join(line.split()) for line in crop_text(crops, reports).splitlines()]
     assert lines[0] == "3 faces: with_mask 1, without_mask 2"
-    assert "left out: 1 faces smaller than 16 px" in lines
+    assert "left out: 2 faces smaller than 16 px" in lines
     assert "accuracy 0.667 0.208-0.939 3" in lines  # Wilson's 2 of 3
     assert "faces 16-24 px 1.000 0.207-1.000 1" in lines
     assert lines[-1] == "worst margin: 0.5, balanced accuracy 0.500"
@@ -310,7 +314,7 @@ def test_one_part_of_marked_photos_at_several_margins(run, quick_model, tmp_path
     output = ("--output", tmp_path / "out", "--json", tmp_path / "out" / "figures.json")
     done = run(*EVALUATE, "--dataset", root, "-m", quick_model, *options, *output)
     assert done.returncode == 0, done.stderr
-    photos = split_photos(audit_dataset(root, show_progress=False), 5)["val"]
+    photos = split_photos(audit_dataset(root), 5)["val"]
     assert f"{len(photos)} faces" in done.stdout
     assert "worst margin" in done.stdout.splitlines()[-3]
     with (tmp_path / "out" / "margin_0.2" / "verdicts.csv").open(newline="") as file:

@@ -8,9 +8,10 @@ from data_sets import voc, write
 
 from mask_detector.annotations.cutting_out import PICTURE_FORMATS, CutOptions, cut_out_faces
 from mask_detector.annotations.formats import read_boxes
-from mask_detector.audit import audit_dataset, split_photos
+from mask_detector.audit import audit_dataset
 from mask_detector.cli import main
 from mask_detector.dataset import scan
+from mask_detector.parts import split_photos
 from mask_detector.photo_names import original_of
 
 PICTURE = textured_photo(5, (100, 120))
@@ -48,8 +49,8 @@ def test_faces_are_cut_out_with_their_margin_and_say_whence(streets, tmp_path, c
     np.testing.assert_array_equal(crops[0], PICTURE[12:68, 2:58])
     np.testing.assert_array_equal(crops[1], PICTURE[28:100, 60:120])
     assert capsys.readouterr().out.splitlines() == [
-        "with_mask: 1 faces", "without_mask: 2 faces", f"3 pictures written to {output}",
-        "1 faces left out: smaller than 16 pixels",
+        "with_mask: 1 face", "without_mask: 2 faces", f"3 pictures written to {output}",
+        "1 face left out: smaller than 16 pixels",
     ]  # fmt: skip
 
 
@@ -70,7 +71,7 @@ def test_nothing_is_written_over(streets, tmp_path, capsys):
 
 def test_margin_and_format_are_chosen(streets, tmp_path):
     assert PICTURE_FORMATS == ("png", "jpg")  # those that the option names
-    cut_out_faces(read_boxes(streets), tmp_path, CutOptions(0.0, 16, "jpg"), show_progress=False)
+    cut_out_faces(read_boxes(streets), tmp_path, CutOptions(0.0, 16, "jpg"))
     crop = cv2.imdecode(
         np.fromfile(tmp_path / "with_mask" / "Straße 1_face1of3.jpg", np.uint8), cv2.IMREAD_COLOR
     )
@@ -97,7 +98,7 @@ def test_faces_of_one_photo_stay_on_one_side_of_a_split(tmp_path):
         for face, name in ((1, "on"), (2, "off")):
             photo = textured_photo(1000 + 2 * number + face)
             write(tmp_path / name / f"street {number}_face{face}of2.png", photo)
-    splits = split_photos(audit_dataset(tmp_path, show_progress=False), seed=1)
+    splits = split_photos(audit_dataset(tmp_path), seed=1)
     sides = {}
     for split, photos in splits.items():
         for photo in photos:
@@ -126,4 +127,4 @@ def test_what_can_not_be_cut_out_is_one_clear_line(change, words, streets, tmp_p
 def test_an_unreadable_photo_is_counted(streets, tmp_path, capsys):
     (streets / "images" / "b.png").write_bytes(b"no photo")
     assert main(["crops", "--boxes", str(streets), "--output", str(tmp_path / "faces")]) == 0
-    assert "1 photos left out: they can't be read" in capsys.readouterr().out
+    assert "1 photo left out: can't be read" in capsys.readouterr().out

@@ -6,7 +6,7 @@ import cv2
 import pytest
 from conftest import SHIPPED_MODEL, assert_clear_error, textured_photo
 
-from mask_detector.audit import split_photos
+from mask_detector.parts import split_photos
 
 EVALUATE = ("-m", "mask_detector", "evaluate")
 QUICK = ("--model", SHIPPED_MODEL.with_suffix(".tflite"))  # the `.keras` one takes seconds to load

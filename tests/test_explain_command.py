@@ -75,10 +75,9 @@ def test_every_face_of_a_photo_has_a_picture(model, portrait, face_folder, tmp_p
     names = sorted(p.relative_to(tmp_path / "out").as_posix() for p in tmp_path.rglob("*.png"))
     assert names == [f"{d}/two.jpg_face{i}_heat.png" for d in "ab" for i in (1, 2)]
     for record, face in found:
-        if face["region"]:  # margin 0: it lies in the face
-            left, top, right, bottom = face["region"]
-            assert face["box"][0] <= left < right <= face["box"][2] <= record["width"]
-            assert face["box"][1] <= top < bottom <= face["box"][3] <= record["height"]
+        left, top, right, bottom = face["region"]  # margin 0: it lies in the face
+        assert face["box"][0] <= left < right <= face["box"][2] <= record["width"]
+        assert face["box"][1] <= top < bottom <= face["box"][3] <= record["height"]
 
 
 def test_a_photo_without_a_face_is_said_to_have_none(model, photo, face_folder, tmp_path, capsys):

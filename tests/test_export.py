@@ -242,6 +242,26 @@ def test_a_refusal_after_training_is_a_warning_that_names_the_loss(keras, tints,
     assert float(table_of(text)["int8"][0]) < float(table_of(text)["keras"][0]) - 0.1
 
 
+def test_after_training_each_format_that_cannot_be_had_is_a_warning(keras, tints, caplog):
+    from mask_detector.export import export_beside
+    from mask_detector.training_data import gather
+
+    network = keras.Sequential([
+        keras.Input((SIZE, SIZE, 3)),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(2, activation="relu"),
+    ])  # fmt: skip
+    model = tints.parent / "m.keras"
+    save_model(network, CARD, model)
+    splits = gather([audit(tints)], split_seed=42, class_names=NAMES).splits
+    assert export_beside(network, model, ["int8", "float32"], splits, 100, 42) == []
+    warnings = [r.getMessage() for r in caplog.records if r.name == "mask_detector.export"]
+    assert [text.split(" file: ")[0] for text in warnings if "warning" in text] == [
+        "warning: no int8", "warning: no float32"
+    ]  # fmt: skip
+    assert {path.name for path in tints.parent.iterdir()} == {"tints", "m.keras"}
+
+
 def test_a_wrong_turn_is_one_clear_line(run_here, network, tints):
     folder = tints.parent
     network.save(folder / "plain.keras")

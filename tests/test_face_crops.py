@@ -38,7 +38,6 @@ def looked_at(splits, face_folder):
     return add_face_crops(
         splits,
         lambda: open_training_detector(face_folder),
-        show_progress=False,
     )
 
 

@@ -14,9 +14,10 @@ from data_sets import (
     reencode,
 )
 
-from mask_detector.audit import audit_dataset, split_photos
+from mask_detector.audit import audit_dataset
 from mask_detector.audit_report import audit_text, audit_to_dict
 from mask_detector.errors import DatasetError
+from mask_detector.parts import split_photos
 
 
 def paths(photos):
@@ -124,6 +125,6 @@ def test_people_whom_given_splits_show_on_several_sides_are_named(tmp_path):
     (tmp_path / "test/without_mask/p000.png").rename(
         tmp_path / "test/without_mask/0_0_anhu_0002.png"
     )
-    audit = audit_dataset(tmp_path, show_progress=False)
+    audit = audit_dataset(tmp_path)
     assert audit.people_across_splits == ("anhu",)
     assert "1 people are in several of the given splits" in audit_text(audit)

@@ -14,18 +14,20 @@ PACKAGE = ROOT / "mask_detector"
 # Imports point strictly down: a room may use only rooms of lower floors.
 FLOORS = [
     {"__init__", "errors", "labels", "quiet", "capture.prefetching", "profiling", "display",
-     "stopping", "leaving", "closing", "mosaic", "file_hash", "orientations", "photo_names",
-     "split_names", "synthesis.head_pose", "synthesis.mask_shapes", "synthesis.mask_textures"},
+     "stopping", "leaving", "closing", "cores", "wording", "file_hash", "orientations",
+     "photo_names", "split_names", "annotations.photo_files", "synthesis.head_pose",
+     "synthesis.mask_shapes", "synthesis.mask_textures"},
     {"web_page", "synthesis.photo_light", "types", "calibration", "runtimes.litert_conversion",
      "runtimes.litert_runtime", "runtimes.onnx_runtime", "lettering", "capture.source_names",
-     "config_file", "networks.plain", "networks.from_keras", "networks.heads",
+     "home_paths", "networks.plain", "networks.from_keras", "networks.heads",
      "networks.cost", "alarms.sound"},
-    {"networks.residual", "images", "assets", "model_file", "checkpoints", "public_dataset",
-     "blurring", "runtimes.litert_model", "runtimes.onnx_model", "runtimes.onnx_conversion",
-     "frozen_network", "annotations.pascal_voc", "annotations.coco", "detection_scores",
-     "intervals", "face_boxes", "ssd.caffe_description", "ssd.file", "ssd.shapes", "ssd.blobs",
-     "events.records", "capture.captures"},
-    {"copies.turned_copies", "explaining.activation_maps", "drawing", "capture.stills",
+    {"networks.residual", "images", "config_file", "assets", "model_file", "checkpoints",
+     "public_dataset", "blurring", "runtimes.litert_model", "runtimes.onnx_model",
+     "runtimes.onnx_conversion", "frozen_network", "annotations.pascal_voc",
+     "annotations.coco", "detection_scores", "intervals", "face_boxes",
+     "ssd.caffe_description", "ssd.file", "ssd.shapes", "ssd.blobs", "events.records",
+     "capture.captures"},
+    {"copies.turned_copies", "explaining.activation_maps", "drawing", "mosaic", "capture.stills",
      "capture.thread", "people", "alarms.rules", "alarms.addresses", "compliance.counting",
      "events.lines", "architectures", "annotations.yolo", "annotations.cutting_out",
      "synthesis.drawn_masks"},
@@ -39,10 +41,11 @@ FLOORS = [
     {"curve_plot", "evaluation_summary", "sources", "window", "summaries", "guard", "health",
      "compliance.tables", "compliance.plot", "watching", "ssd.litert"},
     {"evaluation_pictures", "health_server", "compliance.page", "ssd.by_shape",
-     "explaining.explanation"},
+     "explaining.explainer"},
     {"face_detectors"},
     {"synthesis.face_landmarks", "audit", "feature_cache", "training_stages", "pipeline", "pyramid",
      "demo", "runtimes.parity", "benchmark.classic_loop", "benchmark.machine"},
+    {"parts"},
     {"synthesis.drawn_sets", "audit_report", "training_data", "face_crops", "training",
      "chain.judging", "export", "benchmark.frames", "ssd.scenes", "ssd.preparation"},
     {"training_result", "chain.evaluation", "benchmark.child"},
@@ -73,9 +76,10 @@ FOLDERS = {path.parent.name: path for path in PACKAGE.glob("*/__init__.py")}
 
 def rooms_imported_by(path):
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mask_detector."):
-            room = node.module.removeprefix("mask_detector.")
-            yield from [f"{room}.{a.name}" for a in node.names] if room in FOLDERS else [room]
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("mask_detector."):
+            room = f"{node.module}.".removeprefix("mask_detector.").removesuffix(".")
+            names = [f"{room}.{alias.name}".strip(".") for alias in node.names]
+            yield from names if room in FOLDERS else [room] if room else set(names) & set(FILES)
 
 
 @pytest.mark.parametrize("folder", sorted(FOLDERS))
@@ -104,6 +108,20 @@ def test_a_file_is_short_and_says_first_what_it_is_for(room):
     source = FILES[room].read_text()
     assert ast.get_docstring(ast.parse(source))
     assert len(source.splitlines()) <= 300
+
+
+def test_the_floors_are_those_of_the_picture():
+    """`docs/architecture.md` draws them from above; `folder/{a, b}` are two rooms of a folder."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    picture = text[text.index("      cli\n") : text.index("The rooms that everything")]
+    drawn = []
+    for floor in re.split(r"(?m)^ +\|$", picture):
+        rooms = set()
+        for folder, several, one in re.findall(r"(\w+/)?(?:\{([^}]*)\}|(\w+))", floor):
+            names = re.findall(r"\w+", several or one)
+            rooms |= {folder.replace("/", ".") + name for name in names}
+        drawn.append(rooms)
+    assert drawn == [FLOORS[n] - {"__init__"} for n in range(FLOOR_OF["cli"], -1, -1)]
 
 
 def test_only_the_command_line_prints():
@@ -144,8 +162,6 @@ def readme_lines():
 
 
 def test_every_option_and_verb_the_readme_names_exists(run):
-    from mask_detector.cli import main
-
     checked, helps = 0, {}
     for line in readme_lines():
         match = re.match(r"(?:\S*python\S* )(train_mask_detector\.py|detect_mask_video\.py|"
@@ -162,7 +178,7 @@ def test_every_option_and_verb_the_readme_names_exists(run):
         for option in re.findall(r"(?<=\s)--?[a-z][a-z-]*", match[2]):
             assert re.search(rf"(?<![\w-]){option}(?![\w-])", helps[verb]), f"{option}: {line}"
         checked += 1
-    assert checked >= 5 and callable(main)
+    assert checked >= 5
 
 
 def test_every_make_target_the_readme_names_exists():

@@ -53,7 +53,7 @@ def test_labels_that_are_wrong_are_listed_and_nothing_else(model, photos, tmp_pa
     out = tmp_path / "out"
     assert main(["mistakes", "--dataset", str(photos), "-m", str(model), "-o", str(out)]) == 0
     said = capsys.readouterr().out
-    assert "judged 24 pictures: 21 right, 3 wrong\n3 labels look wrong\n" in said
+    assert "judged 24 pictures: 21 right, 3 wrong\nlabels that look wrong: 3\n" in said
     rows = read_table(out / "labels_to_check.csv")
     assert {row["photo"] for row in rows} == swapped_names()
     for row in rows:
@@ -116,7 +116,7 @@ def test_a_model_without_mistakes_makes_a_page_that_says_so(model, photos, tmp_p
         (photos / name).unlink()
     out = tmp_path / "out"
     assert main(["mistakes", "--dataset", str(photos), "-m", str(model), "-o", str(out)]) == 0
-    assert "21 right, 0 wrong\n0 labels look wrong" in capsys.readouterr().out
+    assert "21 right, 0 wrong\nlabels that look wrong: 0" in capsys.readouterr().out
     page = (out / "mistakes.html").read_text()
     assert page.count("<p>None.</p>") == 2
     assert read_table(out / "labels_to_check.csv") == []

@@ -13,7 +13,7 @@ from mask_detector.calibration import apply_temperature
 from mask_detector.checkpoints import Checkpoints
 from mask_detector.cli import main
 from mask_detector.errors import MaskDetectorError
-from mask_detector.explaining.explanation import Explainer
+from mask_detector.explaining.explainer import Explainer
 from mask_detector.mask_classifiers import KerasClassifier, load_classifier
 from mask_detector.model_file import save_model
 from mask_detector.orientations import ALL_ORIENTATIONS, averaged, oriented, upright

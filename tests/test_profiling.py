@@ -94,12 +94,13 @@ def test_stages_in_two_threads_keep_their_own_time():
     assert all(median >= 2 for median, _ in profile.milliseconds.values())
 
 
-def test_only_the_last_passes_are_kept(clock):
+def test_only_the_last_passes_are_kept_and_all_are_summed_up(clock):
     profile = Profile()
     for seconds in [9.0] * 10 + [0.001] * Profile.MOST_PASSES:
         with profile.stage("detect"):
             clock.now_s += seconds
     assert profile.milliseconds["detect"] == pytest.approx((1, 1))
+    assert profile.totals_s["detect"] == pytest.approx(90 + Profile.MOST_PASSES / 1000)
 
 
 def test_the_table_has_a_line_for_each_stage_that_was_passed(clock):

@@ -97,5 +97,5 @@ def test_photos_are_looked_at_so_and_video_where_it_is_asked_for(run, close_up, 
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()[-1]
 
-    assert "1 frames, 2 faces" in faces_in_video()
-    assert "1 frames, 1 faces" in faces_in_video("--pyramid")
+    assert "1 frame, 2 faces" in faces_in_video()
+    assert "1 frame, 1 face" in faces_in_video("--pyramid")

@@ -11,7 +11,7 @@ import pytest
 from conftest import SHIPPED_MODEL
 from data_sets import assert_groups_are_whole, audit
 
-from mask_detector.audit import split_photos
+from mask_detector.parts import split_photos
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,6 @@ def test_the_shipped_figures_are_those_of_its_test_split(real, data, keras, face
         test = add_face_crops(
             test,
             lambda: open_training_detector(face_folder),
-            show_progress=False,
         )
     crops = [
         read_image(sample.path)

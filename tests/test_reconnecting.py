@@ -161,6 +161,22 @@ def test_a_driver_that_never_returns_is_not_asked_for_ever():
     assert len(device.opened) == reconnecting._MOST_STUCK
 
 
+def test_a_camera_is_back_when_some_reads_return_that_were_stuck_for_long():
+    wakes = [threading.Event() for _ in range(reconnecting._MOST_STUCK)]
+    stuck = [FakeCapture([PICTURE, None], wakes[0]), *(FakeCapture([None], w) for w in wakes[1:])]
+    captures = iter([*stuck, FakeCapture([PICTURE], wakes[0])])
+    options = LiveOptions(timeout_s=0.05, first_wait_s=0.01, longest_wait_s=0.01)
+    with LiveSource("7", lambda: next(captures), options) as source:
+        watching = iter(source)
+        next(watching)
+        started = time.monotonic()
+        returning = threading.Timer(0.5, lambda: [wake.set() for wake in wakes[:-1]])
+        returning.start()  # until then it is found stuck dozens of times
+        assert next(watching).index == 1 and time.monotonic() - started < 5
+        wakes[-1].set()
+        returning.join()
+
+
 def test_tries_are_counted_in_a_row_and_the_last_reason_is_told():
     lives = [PICTURE] * 2, "a", "b", [PICTURE] * 2, "c", "d", "e", [PICTURE] * 99
     options = LiveOptions(timeout_s=0.2, retries=3, first_wait_s=0.001)

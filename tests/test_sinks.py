@@ -209,6 +209,19 @@ def test_a_recording_of_a_slow_camera_keeps_real_time(tmp_path):
     assert (len(images), fps) == (26, 25.0)
 
 
+def test_while_nothing_comes_the_last_picture_stands_but_not_for_hours(tmp_path):
+    dark, light = (np.full((48, 64, 3), value, np.uint8) for value in (20, 220))
+    with VideoSink(tmp_path / "gaps.avi", 10.0) as sink:
+        for index, (image, time_s) in enumerate(
+            [(dark, 0.0), (light, 2.0), (dark, 2.1), (light, 3602.1), (dark, 3602.2)]
+        ):
+            sink.write(annotated(image, index=index, time_s=time_s))
+    images, _ = read_video(tmp_path / "gaps.avi")
+    is_light = [bool(image.mean() > 128) for image in images]
+    ten_seconds = 100  # of the hour
+    assert is_light == [False] * 20 + [True] + [False] * (1 + ten_seconds) + [True, False]
+
+
 def test_a_file_is_written_frame_by_frame(tmp_path):
     with VideoSink(tmp_path / "same.mp4", 30.0) as sink:
         for index in range(50):

@@ -137,6 +137,8 @@ def test_an_address_is_shown_without_what_is_secret(address, public):
 def test_whatever_is_typed_is_an_error_for_people(text):
     with pytest.raises(SourceError):
         open_source(text)
+    with pytest.raises(SourceError):
+        open_sources([text])
 
 
 def test_what_is_neither_file_nor_folder_is_refused_rather_than_waited_for(places):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import textured_photo, write_video
 from PIL import Image
+from variable_rate import write_variable_rate
 
 from mask_detector.capture.captures import VideoSource
 from mask_detector.errors import SourceError
@@ -207,6 +208,23 @@ def test_a_film_on_a_server_is_a_file_and_named_without_its_password(streamable_
     assert len(frames) == FRAME_COUNT and frames[0].source == f"http://{place}"
     assert not source.is_live and source.fps == 20 and frames[1].utc_s is None
     assert [frame.time_s for frame in frames] == pytest.approx(np.arange(FRAME_COUNT) / 20)
+
+
+def test_frames_of_no_steady_rate_have_the_times_of_the_file(tmp_path):
+    times_ms = [0, 40, 80, 1000, 1040, 3000, 3500, 3540]
+    images = [np.full((64, 96, 3), 25 * index, np.uint8) for index in range(len(times_ms))]
+    clip = write_variable_rate(tmp_path / "phone.mkv", images, times_ms)
+    with open_source(str(clip)) as source:
+        frames = list(source)
+    assert [frame.time_s * 1000 for frame in frames] == pytest.approx(times_ms)
+
+
+@pytest.mark.parametrize("told", [0.0, float("nan"), float("-inf"), 1e300])
+def test_where_a_file_has_no_clock_frames_are_equally_far_apart(told):
+    capture = FakeFile([PICTURE] * 5)
+    capture._values[cv2.CAP_PROP_POS_MSEC] = told
+    with VideoSource(capture, "v") as source:
+        assert [frame.time_s for frame in source] == pytest.approx(np.arange(5) / 30)
 
 
 class FakeFile:

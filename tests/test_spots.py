@@ -9,7 +9,7 @@ from heat_models import network_of
 from mask_detector.architectures import build_model
 from mask_detector.checkpoints import Checkpoints
 from mask_detector.explaining.activation_maps import hottest_region
-from mask_detector.explaining.explanation import Explainer
+from mask_detector.explaining.explainer import Explainer
 from mask_detector.training_options import TrainingOptions
 from mask_detector.types import Sample
 

@@ -6,12 +6,12 @@ import pytest
 from conftest import textured_photo, write_dataset
 from data_sets import audit, write
 
-from mask_detector.audit import split_photos
 from mask_detector.audit_report import audit_text, audit_to_dict
 from mask_detector.cli import main
 from mask_detector.commands import synthesize as synthesize_command
 from mask_detector.dataset import person_of, scan
 from mask_detector.errors import DatasetError
+from mask_detector.parts import split_photos
 from mask_detector.photo_names import cut_from, drawn_from, drawn_name, is_drawn, original_of
 from mask_detector.synthesis.drawn_masks import STYLES
 from mask_detector.training_data import gather
@@ -48,7 +48,7 @@ def test_each_photo_gets_a_mask_and_a_name_that_says_so(bare, tmp_path, capsys):
         "with_mask/drawn_mask_ffp2_Ann_Lee_0001.jpg", "with_mask/drawn_mask_ffp2_b c.jpg"
     }  # fmt: skip
     out = capsys.readouterr().out
-    assert "ffp2: 2" in out and "1 photos left out: no face" in out and "1 files left out" in out
+    assert "ffp2: 2" in out and "1 photo left out: no face" in out and "1 file left out" in out
     photo = cv2.imread(str(bare / "Ann_Lee_0001.png")).astype(int)
     drawn = cv2.imread(str(tmp_path / "with_mask/drawn_mask_ffp2_Ann_Lee_0001.jpg")).astype(int)
     assert drawn.shape == photo.shape
@@ -148,7 +148,7 @@ def test_drawn_masks_only_train_and_not_where_their_photo_judges(tmp_path):
     held_out = stems(splits["val"]) | stems(splits["test"])
     used = {original_of(p.listed.path) for p in splits["train"] if is_drawn(p.listed.path)}
     assert used == set(names) - held_out and len(used) > 10
-    assert "40 masks are drawn on" in audit_text(audited)
+    assert "40 photos with masks drawn on" in audit_text(audited)
     assert audit_to_dict(audited)["drawn_masks"] == 40
 
 

@@ -124,14 +124,6 @@ def test_one_leaves_and_another_comes_in_elsewhere():
     assert sorted(ids(clip.play([box(300), box(700)]))) == [2, 3]
 
 
-def test_reset_forgets_the_faces_but_gives_no_number_twice():
-    clip = Clip()
-    clip.play([box(100), box(300)])
-    clip.tracker.reset()
-    assert ids(clip.play([box(100)])) == [3]
-    assert clip.asked == [3]
-
-
 @pytest.mark.parametrize("times", [[5.0] * 80, [5.0 - 0.1 * n for n in range(80)]])
 def test_a_clock_that_stands_or_goes_back_keeps_no_face_for_ever(times):
     tracker = FaceTracker(NAMES, LEAST)

@@ -7,9 +7,10 @@ import pytest
 from conftest import textured_photo, write_dataset
 from data_sets import audit, gathered, portraits, reencode, voc, write
 
-from mask_detector.audit import audit_dataset, split_photos
+from mask_detector.audit import audit_dataset
 from mask_detector.audit_report import audit_text
 from mask_detector.errors import DatasetError
+from mask_detector.parts import split_photos
 from mask_detector.training_data import gather
 from mask_detector.types import FaceBox
 

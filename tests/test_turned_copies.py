@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from data_sets import audit, write
 
-from mask_detector.audit import split_photos
 from mask_detector.audit_report import audit_text, audit_to_dict
 from mask_detector.copies.fingerprints import fingerprint, near_duplicates
 from mask_detector.copies.turned_copies import turned_copies
+from mask_detector.parts import split_photos
 
 SIDE = 240
 

@@ -20,7 +20,7 @@ from mask_detector.face_detectors import open_detector
 
 SCRIPT = "detect_mask_video.py"
 SUMMARY = re.compile(
-    r"(\d+) frames, (\d+) faces( \((.*)\))?, [\d.]+ frames/s(, (\d+) (person|people))?"
+    r"(\d+) frames?, (\d+) faces?( \((.*)\))?, [\d.]+ frames/s(, (\d+) (person|people))?"
 )
 MODEL = ("--model", SHIPPED_MODEL.with_suffix(".tflite"))  # the quick one
 LONG = 4000  # frames: minutes of work, so whoever ends early was ended

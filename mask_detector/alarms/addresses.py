@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 from mask_detector.alarms.sound import play_alarm
 from mask_detector.errors import MaskDetectorError
 from mask_detector.events.records import WatchEvent
+from mask_detector.home_paths import expanded
 from mask_detector.labels import display_name
 
 _EXAMPLES = (
@@ -80,7 +81,7 @@ def open_address(text: str) -> AlarmAddress:
     """
     kind, _, file = text.partition(":")
     if kind == "sound" and not file.startswith("//"):
-        return SoundAddress(Path(file).expanduser() if file else None)
+        return SoundAddress(expanded(file) if file else None)
     return AppriseAddress(text)
 
 

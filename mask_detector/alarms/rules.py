@@ -20,11 +20,10 @@ from dataclasses import dataclass
 from mask_detector.errors import MaskDetectorError
 from mask_detector.events.records import WatchEvent, event_time, face_event
 from mask_detector.labels import Meaning, meaning_of
-from mask_detector.types import Face, FaceBox, Frame
+from mask_detector.types import ROUNDING_S, Face, FaceBox, Frame
 
 _WORDS = {"missing": Meaning.MISSING, "wrong": Meaning.WRONG}
 _LEAST_MEMORY_S = 2.0  # a track that is not seen for so long does not come back
-_ROUNDING_S = 1e-6  # a clock of sums misses a round number by less
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ class AlarmRules:
         person.last_bad_s, person.other_frames = now_s, 0
         if person.is_told:
             return not person.is_alarmed and not self._is_quiet(person, now_s)
-        return now_s - person.bad_since_s >= self.options.after_s - _ROUNDING_S
+        return now_s - person.bad_since_s >= self.options.after_s - ROUNDING_S
 
     def _miss(self, person: _Person, now_s: float) -> None:
         if not person.is_told:
@@ -148,7 +147,7 @@ class AlarmRules:
     def _forgive(self, person: _Person, now_s: float) -> None:
         """Count a frame that is not bad, up to where it ends the breach."""
         person.other_frames += 1
-        is_long = now_s - person.last_bad_s > self.options.forgive_s + _ROUNDING_S
+        is_long = now_s - person.last_bad_s > self.options.forgive_s + ROUNDING_S
         if is_long and person.other_frames > self.options.forgive_frames:
             person.end_breach()
 
@@ -176,7 +175,7 @@ class AlarmRules:
         return is_sure and (face.label in kinds or meaning_of(face.label) in kinds)
 
     def _is_quiet(self, person: _Person, now_s: float) -> bool:
-        return now_s - person.alarmed_s < self.options.every_s - _ROUNDING_S
+        return now_s - person.alarmed_s < self.options.every_s - ROUNDING_S
 
     def _is_past(self, person: _Person, now_s: float) -> bool:
         """Whether nothing follows any more from having seen this person."""

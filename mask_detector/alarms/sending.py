@@ -162,7 +162,7 @@ class _Outbox:
 
     def _confirm(self, alarm: Alarm) -> None:
         with self._changed:
-            if not self._remove(alarm):
+            if not self._remove(alarm) and self._dropped_count:
                 self._dropped_count -= 1  # it was dropped while it was on its way, and arrived
             try_count, self._try_count = self._try_count, 0
             if try_count == 1 and (self._waiting or not self._dropped_count):

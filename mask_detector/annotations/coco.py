@@ -60,7 +60,7 @@ def _files(root: Path) -> dict[Path, dict[str, Any]]:
 def _content(path: Path) -> dict[str, Any] | None:
     """What is in a file of boxes; None for any other JSON."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text("utf-8-sig"))
     except (ValueError, OSError, RecursionError):
         return None
     is_coco_file = isinstance(content, dict) and all(

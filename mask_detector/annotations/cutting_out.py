@@ -50,8 +50,6 @@ def cut_out_faces(
     photos: Sequence[ListedPhoto],
     output: Path,
     options: CutOptions | None = None,
-    *,
-    show_progress: bool = True,
 ) -> CutResult:
     """Write each face to `output/CLASS`, or where the photos have splits to `output/SPLIT/CLASS`.
 
@@ -61,7 +59,6 @@ def cut_out_faces(
         photos: with their marked faces.
         output: folder of the pictures; made where it is missing.
         options: how they are cut out.
-        show_progress: whether to draw a bar.
 
     Raises:
         DatasetError: two photos of one name, or a class whose name can't be a folder's.
@@ -70,7 +67,7 @@ def cut_out_faces(
     options = options or CutOptions()
     targets = _targets(photos, output, options)
     result = CutResult()
-    for photo in tqdm(photos, "cutting out", unit="photo", disable=None if show_progress else True):
+    for photo in tqdm(photos, "cutting out", unit="photo", disable=None):
         try:
             image_rgb = read_image(photo.path) if photo.faces else None
         except UnreadableImageError as error:

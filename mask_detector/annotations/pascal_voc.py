@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+from mask_detector.annotations.photo_files import photos_by_stem
 from mask_detector.errors import DatasetError
 from mask_detector.types import FaceBox, LabelledBox, ListedPhoto
 
@@ -44,8 +45,8 @@ def read_voc(root: Path) -> list[ListedPhoto]:
             f"{root}/annotations/1.xml and {root}/images/1.jpg"
         )
     images = next((root / n for n in _IMAGE_FOLDERS if (root / n).is_dir()), folder)
-    photos_by_stem = {path.stem: path for path in sorted(images.iterdir()) if path.suffix != ".xml"}
-    return [_read(path, images, photos_by_stem) for path in sorted(_annotations(folder))]
+    photo_of = photos_by_stem(images)
+    return [_read(path, images, photo_of) for path in sorted(_annotations(folder))]
 
 
 def _annotation_folder(root: Path) -> Path | None:
@@ -71,7 +72,7 @@ def _annotations(folder: Path) -> Iterator[Path]:
     return (path for path in folder.glob("*.xml") if not path.name.startswith("."))
 
 
-def _read(path: Path, images: Path, photos_by_stem: dict[str, Path]) -> ListedPhoto:
+def _read(path: Path, images: Path, photo_of: dict[str, Path]) -> ListedPhoto:
     try:
         annotation = ElementTree.parse(path).getroot()
         faces = tuple(_face(item) for item in annotation.iter("object"))
@@ -82,7 +83,7 @@ def _read(path: Path, images: Path, photos_by_stem: dict[str, Path]) -> ListedPh
         ) from error
     name = Path(annotation.findtext("filename") or "")
     named = images / (name.name if name.is_absolute() else name)  # of another machine
-    photo = named if named.is_file() else photos_by_stem.get(path.stem)
+    photo = named if named.is_file() else photo_of.get(path.stem)
     if photo is None:
         raise DatasetError(f"the photo of {path} is missing: expected it in {images}")
     shown = tuple(face for face in faces if face.box.has_area)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from mask_detector.annotations.photo_files import photos_by_stem
 from mask_detector.errors import DatasetError, UnreadableImageError
 from mask_detector.images import upright_size
 from mask_detector.split_names import split_folders, split_named
@@ -79,7 +80,7 @@ def _pairs_in(labels: Path, images: Path, split: str | None) -> Iterator[_Pair]:
     texts = [path for path in sorted(labels.glob("*.txt")) if not path.name.startswith(".")]
     if not texts or not images.is_dir():
         return
-    photo_of = {path.stem: path for path in sorted(images.iterdir()) if path.suffix != ".txt"}
+    photo_of = photos_by_stem(images)
     for path in texts:  # lists of names lie there, too, which belong to no photo
         if path.stem in photo_of and photo_of[path.stem].is_file():
             yield _Pair(path, photo_of[path.stem], split)
@@ -89,7 +90,7 @@ def _faces(pair: _Pair, size: tuple[int, int], names: dict[int, str]) -> tuple[L
     try:
         rows = [
             [float(number) for number in line.split()]
-            for line in pair.labels.read_text().splitlines()
+            for line in pair.labels.read_text("utf-8-sig").splitlines()
             if line.strip()
         ]
         faces = [LabelledBox(_box(row, size), names[int(row[0])]) for row in rows]
@@ -128,7 +129,7 @@ def _class_names(root: Path) -> dict[int, str]:
     for folder in folders:
         for name in _NAME_LISTS:
             if (folder / name).is_file():
-                lines = (folder / name).read_text().splitlines()
+                lines = _lines(folder / name)
                 return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
         for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
             if names := _names_in_yaml(path):
@@ -136,11 +137,20 @@ def _class_names(root: Path) -> dict[int, str]:
     return {}
 
 
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f"{path} can't be read ({error}); expected the names of the classes in UTF-8"
+        ) from error
+
+
 def _names_in_yaml(path: Path) -> dict[int, str]:
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text("utf-8-sig"))
         names = content["names"]
         pairs = names.items() if isinstance(names, dict) else enumerate(names)
         return {int(number): str(name) for number, name in pairs}

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 
 from mask_detector.assets import provide_ssd
+from mask_detector.cores import core_count
 from mask_detector.engines import fastest_sibling
 from mask_detector.file_hash import sha256_of
 from mask_detector.model_file import read_card
-from mask_detector.runtimes.litert_runtime import core_count
 from mask_detector.ssd.opencv import SsdDetector
 
 _LIBRARIES = ("numpy", "opencv-python", "opencv-python-headless", "tensorflow", "keras",

@@ -44,7 +44,7 @@ class Process:
             text=True,
         )
         try:
-            self.first = self._read()
+            self._read()  # its first verdict
         except BaseException:
             self._end()
             raise

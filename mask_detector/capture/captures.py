@@ -24,6 +24,7 @@ from mask_detector.errors import SourceError
 from mask_detector.types import Frame
 
 _LEAST_PART_READ = 0.95  # of the frames a video file announces; some announce a few too many
+_LONGEST_PICTURE_S = 86_400.0  # that a file's clock is believed to stand still
 _RELEASE_WAIT_S = 1.0  # for a read that another thread is in the middle of
 
 
@@ -144,16 +145,35 @@ class VideoSource(Closing):
             self._in_use.release()
 
     def __iter__(self) -> Iterator[Frame]:
-        index = 0
-        while (image := self._read()) is not None:
-            yield Frame(image, index, index / (self.fps or 25.0), self.name)
+        index, time_s, began_s = 0, 0.0, 0.0
+        while (read := self._read()) is not None:
+            image, told_s = read
+            if index == 0:
+                began_s = told_s
+            else:
+                time_s = self._next_time(time_s, told_s - began_s, index)
+            yield Frame(image, index, time_s, self.name)
             index += 1
         if not self._is_closed:
             self._check_end(index)
 
-    def _read(self) -> np.ndarray | None:
+    def _read(self) -> tuple[np.ndarray, float] | None:
+        """The next picture, and when it is to be shown, in seconds, as the file tells it."""
         with self._in_use:
-            return None if self._is_closed else read_picture(self._capture)
+            image = None if self._is_closed else read_picture(self._capture)
+            if image is None:
+                return None
+            return image, self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+
+    def _next_time(self, last_s: float, told_s: float, index: int) -> float:
+        """A frame's time: what the file tells, as phones take pictures at no steady rate.
+
+        Where it tells nothing that could be true, pictures are thought to be equally far apart.
+        """
+        if last_s < told_s < last_s + _LONGEST_PICTURE_S:
+            return told_s
+        step_s = 1 / (self.fps or 25.0)
+        return max(index * step_s, last_s + step_s)
 
     def _check_end(self, read_count: int) -> None:
         if read_count == 0:

@@ -23,6 +23,7 @@ from mask_detector.closing import Closing
 from mask_detector.errors import SourceError
 from mask_detector.events.records import SourceChange
 from mask_detector.types import Frame
+from mask_detector.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -175,10 +176,12 @@ class LiveSource(Closing):
 
     def _intention(self) -> str:
         retries = self.options.retries
-        return "trying again " + ("until it is back" if retries is None else f"{retries} times")
+        limit = "until it is back" if retries is None else counted(retries, "time")
+        return f"trying again {limit}"
 
     def _try_again(self) -> Reading | None:
-        self._left = [capture for capture in (*self._left, self._capture) if not capture.join(0)]
+        begun = dict.fromkeys((*self._left, self._capture))  # no new one: it is there already
+        self._left = [capture for capture in begun if not capture.join(0)]
         if len(self._left) >= _MOST_STUCK:
             return None
         capture = self._new_capture()
@@ -193,7 +196,7 @@ class LiveSource(Closing):
         return CaptureThread(self._open_capture, self.options.timeout_s)
 
     def _last_words(self, reason: str, tries: int) -> str:
-        what = f"{tries} {'try' if tries == 1 else 'tries'} to open it again failed"
+        what = f"{counted(tries, 'try', 'tries')} to open it again failed"
         if self._began_s is None:
             return f"{reason} ({what})" if tries else reason
         lost = f"camera {self.name} gave no more frames after {self._frame_count}"

@@ -60,7 +60,7 @@ def source_texts(texts: Iterable[str]) -> list[str]:
     """
     sources = []
     for text in texts:
-        path = Path(text).expanduser()
+        path = path_of(text)
         is_list = text.lower().endswith(_LIST_SUFFIX) and "://" not in text and path.is_file()
         sources += _listed(path) if is_list else [text]
     return sources
@@ -85,8 +85,7 @@ def matches(pattern: str) -> list[Path]:
     """The files, in order, that a pattern such as `photos/*.jpg` stands for; hidden ones not."""
     if not glob.has_magic(pattern):
         return []
-    expanded = str(Path(pattern).expanduser())
-    found = glob.glob(expanded, recursive=True)  # noqa: PTH207 (takes absolute patterns too)
+    found = glob.glob(str(path_of(pattern)), recursive=True)  # noqa: PTH207 (takes absolute patterns too)
     return sorted(path for path in map(Path, found) if path.is_file())
 
 

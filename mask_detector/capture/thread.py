@@ -17,7 +17,7 @@ import numpy as np
 from mask_detector.capture.captures import Capture, frame_count, frame_rate, read_picture
 from mask_detector.errors import SourceError
 
-_LEAST_PATIENCE_S = 2.0  # with reads that fail; webcams give nothing at first, and skip frames
+_MOST_PATIENCE_S = 2.0  # with reads that fail; webcams give nothing at first, and skip frames
 _FAILED_READ_WAIT_S = 0.01  # less than a frame lasts, or a stream would be read too slowly
 _SLOW_READ_S = 0.003  # a failing read that took longer has waited for something that came
 
@@ -43,11 +43,11 @@ class CaptureThread:
         """
         Args:
             open_capture: opens what is then read; raises SourceError where it can't.
-            patience_s: how long reads may fail before the capture is at its end; of a stream
-                whose pictures arrive but can't be decoded the next may be whole again.
+            patience_s: how long reads may fail before the capture is at its end, at most 2; of a
+                stream whose pictures arrive but can't be decoded the next may be whole again.
         """
         self._open_capture = open_capture
-        self._patience_s = min(patience_s, _LEAST_PATIENCE_S)
+        self._patience_s = min(patience_s, _MOST_PATIENCE_S)
         self._changed = threading.Condition()
         self._stopped = threading.Event()
         self._newest: Reading | None = None

@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mask_detector.annotations.formats import read_boxes
-from mask_detector.audit import audit_dataset, split_photos
+from mask_detector.audit import audit_dataset
 from mask_detector.calibration import NOT_SURE_THRESHOLD
 from mask_detector.detection_scores import ScoredPhoto
 from mask_detector.errors import DatasetError, UnreadableImageError
@@ -26,6 +26,7 @@ from mask_detector.face_detectors import FaceDetector
 from mask_detector.images import read_image
 from mask_detector.labels import model_class_of
 from mask_detector.mask_classifiers import MaskClassifier
+from mask_detector.parts import photos_of_part
 from mask_detector.pipeline import Pipeline
 from mask_detector.types import FaceBox, ListedPhoto
 
@@ -56,20 +57,24 @@ class JudgedPhotos:
         return [photo.above(setting.confidence) for photo in photos]
 
 
-def annotated_photos(root: Path, part: str, split_seed: int) -> list[ListedPhoto]:
+def annotated_photos(
+    root: Path, part: str, split_seed: int, model_classes: Sequence[str] | None = None
+) -> list[ListedPhoto]:
     """Photos of a folder with the boxes that people drew.
 
     Args:
         root: see `annotations.formats.read_boxes`.
         part: `all`, or `train`, `val` or `test` of the split that the training makes.
         split_seed: of that split.
+        model_classes: see `parts.photos_of_part`.
 
     Raises:
         DatasetError: no such photos there.
     """
     if part == "all":
         return read_boxes(root)
-    return [photo.listed for photo in split_photos(audit_dataset(root), split_seed)[part]]
+    audit = audit_dataset(root, least_classes=1)
+    return [photo.listed for photo in photos_of_part(audit, part, split_seed, model_classes)]
 
 
 def judge_photos(
@@ -77,8 +82,6 @@ def judge_photos(
     detectors: dict[int, FaceDetector],
     classifier: MaskClassifier,
     margins: Sequence[float],
-    *,
-    show_progress: bool = True,
 ) -> JudgedPhotos:
     """Search and judge every photo.
 
@@ -87,7 +90,6 @@ def judge_photos(
         detectors: by detect size, each at the lowest confidence of interest.
         classifier: what judges the crops.
         margins: of the crops.
-        show_progress: whether to draw a bar.
 
     Raises:
         DatasetError: no photo can be read, or the model knows none of the annotated classes.
@@ -101,7 +103,7 @@ def judge_photos(
     }
     judged: dict[tuple[int, float], list[ScoredPhoto]] = {key: [] for key in pipelines}
     opened = 0
-    for photo, image in open_photos(photos, show_progress=show_progress):
+    for photo, image in open_photos(photos):
         opened += 1
         boxes = {size: detector.detect(image) for size, detector in detectors.items()}
         for (size, margin), pipeline in pipelines.items():
@@ -112,16 +114,14 @@ def judge_photos(
     return JudgedPhotos(class_names, known, not_sure, judged, len(photos) - opened)
 
 
-def open_photos(
-    photos: Sequence[ListedPhoto], *, show_progress: bool = True
-) -> Iterator[tuple[ListedPhoto, np.ndarray]]:
+def open_photos(photos: Sequence[ListedPhoto]) -> Iterator[tuple[ListedPhoto, np.ndarray]]:
     """Decode photo by photo, `(h, w, 3)` uint8 BGR; those that can't be read are left out.
 
     Raises:
         DatasetError: at the end, when not one could be read.
     """
     opened = 0
-    for photo in tqdm(photos, "judging", unit="photo", disable=None if show_progress else True):
+    for photo in tqdm(photos, "judging", unit="photo", disable=None):
         try:
             image = cv2.cvtColor(read_image(photo.path), cv2.COLOR_RGB2BGR)
         except UnreadableImageError as error:

@@ -9,6 +9,7 @@ from mask_detector.chain.evaluation import (
     PrecisionScore,
 )
 from mask_detector.evaluation import SIZE_NAMES
+from mask_detector.wording import counted, table_lines
 
 
 def chain_text(report: ChainReport, detector_name: str) -> str:
@@ -16,12 +17,13 @@ def chain_text(report: ChainReport, detector_name: str) -> str:
     faces = ", ".join(f"{name} {count}" for name, count in report.faces.items())
     setting = report.setting
     lines = [
-        f"{report.photos} photos with {sum(report.faces.values())} faces: {faces}",
+        f"{counted(report.photos, 'photo')} with "
+        f"{counted(sum(report.faces.values()), 'face')}: {faces}",
         f"detector {detector_name}, confidence {setting.confidence:g}, detect size "
         f"{setting.detect_size or 'default'}, crop margin {setting.margin:g}",
     ]
     if report.unreadable:
-        lines.append(f"{report.unreadable} unreadable photos left out")
+        lines.append(f"{counted(report.unreadable, 'unreadable photo')} left out")
     if report.unknown_classes:
         lines.append(f"ignored, the model does not know: {', '.join(report.unknown_classes)}")
     lines += ["", *_precision_lines(report.precision)]
@@ -45,7 +47,7 @@ def _precision_lines(scores: tuple[PrecisionScore, ...]) -> list[str]:
         for score in scores
     ]
     return [
-        *_table([head, *rows]),
+        *table_lines([head, *rows]),
         "ceiling: the mean, were every found face given its true label; what is missing from it "
         "to 1 is the detector's, from the mean to it the classifier's",
     ]
@@ -67,7 +69,7 @@ def _found_lines(score: FoundScore, not_sure: float) -> list[str]:
             row.append(_part(score.sure_right[name]) if name in score.right else "-")
         rows.append(row)
     return [
-        *_table([head, *rows]),
+        *table_lines([head, *rows]),
         f"false boxes per photo {score.false_boxes_per_photo:.2f}, further boxes on a found face "
         f"{score.double_boxes_per_photo:.2f}",
     ]
@@ -88,12 +90,13 @@ def sweep_text(reports: list[ChainReport], offsets: dict[int, BoxOffsets]) -> st
         f"{_sizes(first.precision[0].min_side)}; found, right and false at IoU {loosest.iou} of all"
     )
     rows = [_sweep_row(report) for report in reports]
-    lines = [title, *_table([head, *rows]), "", "annotated boxes beside the detector's, medians:"]
+    lines = [title, *table_lines([head, *rows])]
+    lines += ["", "annotated boxes beside the detector's, medians:"]
     for size, offset in offsets.items():
         lines.append(
             f"size {size or 'default'}: centre {offset.dx:+.3f} right, {offset.dy:+.3f} down (of "
             f"the box); log width {offset.log_width:+.3f}, log height {offset.log_height:+.3f}; "
-            f"{offset.n} faces"
+            f"{counted(offset.n, 'face')}"
         )
     return "\n".join(lines)
 
@@ -123,15 +126,3 @@ def _ratio(count: int, whole: int) -> str:
 
 def _part(counts: tuple[int, int]) -> str:
     return f"{counts[0]}/{counts[1]} {_ratio(*counts)}" if counts[1] else "-"
-
-
-def _table(rows: list[list[str]]) -> list[str]:
-    """Columns as wide as their widest cell, the first to the left, numbers to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]

@@ -17,6 +17,7 @@ from mask_detector.commands.shared import (
     used_detect_size,
 )
 from mask_detector.errors import MaskDetectorError
+from mask_detector.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,7 +140,8 @@ def _model(args: argparse.Namespace) -> str:
     path = fastest_sibling(find_file(args.model), args.engine)
     card = open_classifier(argparse.Namespace(**{**vars(args), "model": path, "engine": ""})).card
     read_alarm_on(args.alarm_on, card.class_names)
-    engine = f"LiteRT, {card.number_format}" if kind_of(path) == "tflite" else "Keras"
+    runners = {"tflite": f"LiteRT, {card.number_format}", "onnx": "ONNX Runtime"}
+    engine = runners.get(kind_of(path), "Keras")
     names = ", ".join(display_name(name) for name in card.class_names)
     return f"{path}: run by {engine}; tells apart: {names}"
 
@@ -158,7 +160,7 @@ def _face_detector(args: argparse.Namespace, frames: Sequence[np.ndarray]) -> st
         return "none: whole frames are judged"
     count = len(detector.detect(image))
     height, width = image.shape[:2]
-    found = f"{count} {'face' if count == 1 else 'faces'} in a frame of {width}x{height}"
+    found = f"{counted(count, 'face')} in a frame of {width}x{height}"
     if not isinstance(detector, SsdByShape):
         return f"{args.detector}: {found}"
     if isinstance(detector.run_for(width, height), LiteRtSsdDetector):

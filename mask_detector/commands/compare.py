@@ -156,7 +156,7 @@ def _report(args: argparse.Namespace, entries: list[Entry], data: TrainingData) 
     paths = [args.output / f"comparison.{suffix}" for suffix in ("txt", "json", "png")]
     for path, content in zip(paths, (text, found), strict=False):
         with writing(path):
-            path.write_text(content + "\n", errors="backslashreplace")
+            path.write_text(content + "\n", "utf-8", errors="backslashreplace")
     names = ", ".join(data.sources)
     plot_comparison(entries, verdict, f"{names}: {len(groups)} test pictures", paths[-1])
     print(found if args.json else f"\n{text}\n\nsaved {', '.join(map(str, paths))}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mask_detector.commands.argument_types import fraction, whole_number
 from mask_detector.errors import MaskDetectorError
 from mask_detector.types import DEFAULT_CROP_MARGIN, LEAST_FACE_SIDE
+from mask_detector.wording import counted
 
 if TYPE_CHECKING:
     from mask_detector.annotations.cutting_out import CutResult
@@ -63,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
 
     photos = read_boxes(args.boxes)
     if not any(photo.faces for photo in photos):
-        raise MaskDetectorError(f"{args.boxes} lists {len(photos)} photos, and no face in any")
+        listed = counted(len(photos), "photo")
+        raise MaskDetectorError(f"{args.boxes} lists {listed}, and no face in any")
     options = CutOptions(args.margin, args.smallest_face, args.format)
     result = cut_out_faces(photos, args.output, options)
     print("\n".join(_lines(result, args)))
@@ -71,12 +73,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(result: CutResult, args: argparse.Namespace) -> list[str]:
-    lines = [f"{name}: {count} faces" for name, count in sorted(result.written.items())]
-    lines.append(f"{result.written.total()} pictures written to {args.output}")
+    lines = [f"{name}: {counted(n, 'face')}" for name, n in sorted(result.written.items())]
+    lines.append(f"{counted(result.written.total(), 'picture')} written to {args.output}")
     if result.present:
         lines.append(f"{result.present} were there before and are left as they are")
     if result.too_small:
-        lines.append(f"{result.too_small} faces left out: smaller than {args.smallest_face} pixels")
+        small = counted(result.too_small, "face")
+        lines.append(f"{small} left out: smaller than {args.smallest_face} pixels")
     if result.unreadable:
-        lines.append(f"{result.unreadable} photos left out: they can't be read")
+        lines.append(f"{counted(result.unreadable, 'photo')} left out: can't be read")
     return lines

@@ -61,9 +61,8 @@ def _has_camera_and_display() -> bool:
 
 
 def _run_on_clip(args: argparse.Namespace) -> int:
-    import cv2
-
     from mask_detector.demo import FRAMES_PER_PART, PartsSink, write_demo_clip
+    from mask_detector.images import write_picture
     from mask_detector.sinks import TallySink, VideoSink
     from mask_detector.sources import open_source
     from mask_detector.watching import Annotator, watch
@@ -78,7 +77,7 @@ def _run_on_clip(args: argparse.Namespace) -> int:
     with open_source(str(clip)) as source, VideoSink(video_path, source.fps or 25.0) as saved:
         watch([source], Annotator(pipeline.judge_frame), [tally, parts, saved])
     seconds = time.monotonic() - started
-    cv2.imwrite(str(picture_path), parts.picture)
+    write_picture(parts.picture, picture_path)
     for what, verdicts in (("bare face", parts.bare), ("mask drawn on", parts.masked)):
         counts = ", ".join(f"{name} {n}" for name, n in verdicts.items())
         print(f"{what}: {FRAMES_PER_PART} frames, {counts or 'no face found'}")

@@ -18,10 +18,10 @@ from mask_detector.commands.evaluating import evaluate_dataset
 from mask_detector.commands.evaluating_chain import evaluate_boxes
 from mask_detector.commands.shared import add_judging_arguments, add_part_arguments
 from mask_detector.errors import MaskDetectorError, writing
+from mask_detector.types import SMALLEST_SIDE
 
 HELP = "measure the classifier alone, or with the detector on photos with annotated faces"
 
-SMALLEST_FACE = 16  # audit.SMALLEST_SIDE, here so that asking for help does not load OpenCV
 STANDARD_OUTPUT = Path("-")
 
 
@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="PIXELS",
         help="with --dataset: leave out marked faces whose shorter side is less "
-        f"(default: {SMALLEST_FACE}, as the training does)",
+        f"(default: {SMALLEST_SIDE}, as the training does)",
     )
     parser.add_argument(
         "--output",
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
 def _check_way(args: argparse.Namespace) -> None:
     """Say what is wrong now, not after minutes of work; refuse options that would do nothing."""
     way, other = ("dataset", "boxes") if args.dataset else ("boxes", "dataset")
-    foreign = ("sweep", "confidence") if args.dataset else ("smallest_face",)
+    foreign = ("sweep", "confidence", "raw_boxes") if args.dataset else ("smallest_face",)
     for option in foreign:
         if getattr(args, option):
             name = option.replace("_", "-")

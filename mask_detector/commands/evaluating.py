@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mask_detector.commands.shared import open_classifier
 from mask_detector.errors import MaskDetectorError
+from mask_detector.types import SMALLEST_SIDE
+from mask_detector.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,16 +25,12 @@ def evaluate_dataset(args: argparse.Namespace) -> dict[str, Any]:
 
     With one margin, as always with whole pictures, its summary stands at the top.
     """
-    from mask_detector.audit import SMALLEST_SIDE, audit_dataset
+    from mask_detector.audit import audit_dataset
     from mask_detector.calibration import NOT_SURE_THRESHOLD
-    from mask_detector.crop_evaluation import (
-        evaluate_crops,
-        judge_crops,
-        list_crops,
-        photos_of_part,
-    )
+    from mask_detector.crop_evaluation import evaluate_crops, judge_crops, list_crops
     from mask_detector.crop_report import crop_text
     from mask_detector.evaluation_summary import summary_of
+    from mask_detector.parts import photos_of_part
 
     classifier = open_classifier(args)
     audit = audit_dataset(args.dataset, least_classes=1)
@@ -76,7 +74,7 @@ def _write_pictures(
         ("unsure", "right verdicts, the least sure first", right),
     ):
         shown = indices[:_SHOWN]
-        title = f"{len(shown)} of {len(indices)} {what}; {len(labels)} pictures judged"
+        title = f"{len(shown)} of {len(indices)} {what}; {counted(len(labels), 'picture')} judged"
         tiles = tiles_of(crops, probabilities, shown, report.margin)
         draw_montage(tiles, folder / f"{name}.png", title)
     write_verdicts(crops, probabilities, report.not_sure, folder / "verdicts.csv")

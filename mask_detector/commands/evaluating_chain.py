@@ -33,8 +33,9 @@ def evaluate_boxes(args: argparse.Namespace) -> dict[str, Any]:
     from mask_detector.chain.judging import annotated_photos, judge_photos
 
     _check_options(args)
-    photos = annotated_photos(args.boxes, args.part, args.split_seed)
     classifier = open_classifier(args)
+    model_classes = classifier.card.class_names
+    photos = annotated_photos(args.boxes, args.part, args.split_seed, model_classes)
     settings = _settings(args, classifier.card.crop_margin)
     least = min(setting.confidence for setting in settings)
     detectors = {

@@ -10,9 +10,11 @@ from mask_detector.commands.argument_types import number_formats
 from mask_detector.engines import sibling_path
 from mask_detector.errors import MaskDetectorError, ModelError
 from mask_detector.runtimes.onnx_runtime import EXPORTING, check_installed
+from mask_detector.wording import counted
 
 if TYPE_CHECKING:
-    from mask_detector.types import ModelCard, Sample
+    from mask_detector.export import Pictures
+    from mask_detector.types import ModelCard
 
 HELP = "write a trained model as .tflite or .onnx, which runs faster and without TensorFlow"
 _JUDGED_COUNT = 2000  # held-out pictures at most; each file judges them one by one
@@ -77,11 +79,11 @@ def run(args: argparse.Namespace) -> int:
             f"{args.model} can't be exported; expected a .keras or .h5 file that this program "
             f"has trained"
         )
-    shown, judged = _samples(args.dataset, card)
+    pictures = _pictures(args.dataset, card)
     if "int8" in outputs:
-        print(f"{len(shown)} pictures of the train split are shown to int8")
+        print(f"{counted(len(pictures.shown), 'picture')} of the train split shown to int8")
     model = load_keras(args.model)
-    variants = export_variants(model, args.model, outputs, shown, judged, args.most_loss)
+    variants = export_variants(model, args.model, outputs, pictures, args.most_loss)
     print(variants_text(args.model, variants))
     for variant in variants:
         if not variant.problem:
@@ -110,14 +112,14 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path]:
     return {name: args.output}
 
 
-def _samples(datasets: list[Path], card: ModelCard) -> tuple[list[Sample], list[Sample]]:
+def _pictures(datasets: list[Path], card: ModelCard) -> Pictures:
     """Pictures to show to the converter, and others to judge, split as the training split them."""
     from mask_detector.audit import audit_dataset
-    from mask_detector.export import draw_shown_and_judged
+    from mask_detector.export import draw_pictures
     from mask_detector.training_data import gather
 
     options = card.training_options
     seed = options.get("split_seed", options.get("seed", 42))
     audits = [audit_dataset(dataset) for dataset in datasets]
     data = gather(audits, split_seed=seed, class_names=card.class_names)
-    return draw_shown_and_judged(data.splits, _JUDGED_COUNT, seed)
+    return draw_pictures(data.splits, _JUDGED_COUNT, seed)

@@ -85,7 +85,7 @@ def add_guard_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=60.0,
         metavar="SECONDS",
-        help="a source is quiet for so long after an alarm, unless it is another person",
+        help="after an alarm the same person raises no other for so long",
     )
     parser.add_argument(
         "--health",

@@ -10,7 +10,7 @@ from mask_detector.commands.argument_types import positive
 from mask_detector.commands.shared import how_to_read
 
 if TYPE_CHECKING:
-    from mask_detector.explaining.explanation import Explainer
+    from mask_detector.explaining.explainer import Explainer
 
 logger = logging.getLogger(__name__)
 
@@ -52,9 +52,9 @@ def add_heat_arguments(parser: argparse.ArgumentParser) -> None:
 def open_explainer(args: argparse.Namespace) -> Explainer:
     """Load the model that the options name, and say which layer stands in for `feature_map`."""
     from mask_detector.assets import find_file
-    from mask_detector.explaining import explanation
+    from mask_detector.explaining import explainer as explaining
 
-    explainer = explanation.open_explainer(
+    explainer = explaining.open_explainer(
         find_file(args.model),
         method=args.method,
         layer_name=args.layer,

@@ -10,6 +10,7 @@ from mask_detector.commands.argument_types import fraction, whole_number
 from mask_detector.commands.looking import add_heat_arguments, open_explainer
 from mask_detector.commands.shared import add_model_arguments, add_part_arguments
 from mask_detector.errors import MaskDetectorError, writing
+from mask_detector.wording import counted
 
 if TYPE_CHECKING:
     from mask_detector.explaining.mistakes import Mistakes
@@ -61,9 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from mask_detector.audit import audit_dataset
-    from mask_detector.crop_evaluation import judge_crops, list_crops, photos_of_part
+    from mask_detector.crop_evaluation import judge_crops, list_crops
     from mask_detector.explaining.mistakes import find_mistakes
     from mask_detector.mask_classifiers import KerasClassifier
+    from mask_detector.parts import photos_of_part
 
     with writing(args.output):  # said now, not after minutes of work
         args.output.mkdir(parents=True, exist_ok=True)
@@ -102,8 +104,9 @@ def _write(args: argparse.Namespace, mistakes: Mistakes) -> None:
         tiles = [tile for verdict in verdicts for tile in verdict.tiles(args.full_heat)]
         draw_montage(tiles, folder / file_name, f"{len(verdicts)} {what}; beside each its heat")
     write_doubtful(mistakes.doubtful, folder / "labels_to_check.csv")
-    print(f"judged {mistakes.judged} pictures: {right_count} right, {mistakes.wrong_count} wrong")
-    print(f"{len(mistakes.doubtful)} labels look wrong")
+    judged = counted(mistakes.judged, "picture")
+    print(f"judged {judged}: {right_count} right, {mistakes.wrong_count} wrong")
+    print(f"labels that look wrong: {len(mistakes.doubtful)}")
     for label in mistakes.doubtful[:10]:
         at = f" at {label.box.left},{label.box.top}" if label.box else ""
         print(

@@ -9,6 +9,7 @@ from mask_detector.commands.argument_types import fraction, some_of
 from mask_detector.commands.shared import add_face_argument
 from mask_detector.errors import MaskDetectorError
 from mask_detector.labels import Meaning, meaning_of
+from mask_detector.wording import counted
 
 HELP = "draw masks on photos of bare faces: more pictures to train with, never to judge by"
 
@@ -77,14 +78,13 @@ def run(args: argparse.Namespace) -> int:
     result = draw_on_folder(photos, folder_of, finder, options)
     for look, count in sorted(result.written.items()):
         print(f"{look}: {count}")
-    print(f"{result.written.total()} pictures written below {args.output}")
-    for count, reason in (
-        (result.present, "were there before and are left as they are"),
-        (result.faceless, "photos left out: no face found in them"),
-        (result.unreadable, "files left out: they can't be read"),
-    ):
-        if count:
-            print(f"{count} {reason}")
+    print(f"{counted(result.written.total(), 'picture')} written below {args.output}")
+    if result.present:
+        print(f"{result.present} were there before and are left as they are")
+    if result.faceless:
+        print(f"{counted(result.faceless, 'photo')} left out: no face found")
+    if result.unreadable:
+        print(f"{counted(result.unreadable, 'file')} left out: can't be read")
     if result.faceless == len(photos):
         raise MaskDetectorError(f"no face found in any photo of {args.photos}")
     return 0

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from mask_detector.commands.argument_types import number_formats
 from mask_detector.commands.shared import add_face_argument
-from mask_detector.errors import ModelError, writing
+from mask_detector.errors import writing
 from mask_detector.runtimes.onnx_runtime import EXPORTING, check_installed
 from mask_detector.training_options import TrainingOptions
+from mask_detector.wording import counted
 
 if TYPE_CHECKING:
     import keras
@@ -135,9 +136,11 @@ def gather_data(args: argparse.Namespace, options: TrainingOptions) -> TrainingD
         data = _with_face_crops(args, data)
     print(_sources_text(data.sources))
     if data.shared_count:
-        print(f"{data.shared_count} photos left out: another source holds the same picture")
+        shared = counted(data.shared_count, "photo")
+        print(f"{shared} left out: another source holds the same picture")
     if data.contradictions:
-        print(f"{len(data.contradictions)} files left out: the sources disagree on their class:")
+        files = counted(len(data.contradictions), "file")
+        print(f"{files} left out: the sources disagree on the class:")
         print("\n".join(f"  {path}" for path in data.contradictions))
     print(_sources_text({"pictures": {split: len(part) for split, part in data.splits.items()}}))
     return data
@@ -188,13 +191,16 @@ def _fit(
     verbose = 1 if sys.stdout.isatty() else 2
     try:
         return train(data.splits, data.class_names, options, checkpoints, log_path, verbose=verbose)
-    except ModelError:  # no such network or weights, or they do not fit
-        checkpoints.withdraw()
-        raise
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"stopped after {len(checkpoints.history)} finished epochs; add --resume to go on"
-        ) from None
+        raise KeyboardInterrupt(_what_is_kept(len(checkpoints.history))) from None
+    finally:
+        checkpoints.withdraw()  # no such weights, a full disk, Ctrl-C: nothing was trained
+
+
+def _what_is_kept(finished: int) -> str:
+    if not finished:
+        return "stopped before the first epoch was finished"
+    return f"stopped after {counted(finished, 'finished epoch')}; add --resume to go on"
 
 
 def _judge(trained: TrainedNetwork, data: TrainingData, options: TrainingOptions) -> TrainingResult:
@@ -220,7 +226,7 @@ def _report_and_save(
         "log": _beside(args.model, "log.csv"),
     }
     save_model(model, result.card, saved["model"])
-    saved["report"].write_text(text, errors="backslashreplace")
+    saved["report"].write_text(text, "utf-8", errors="backslashreplace")
     plot_confusion_matrix(result.report, saved["confusion matrix"], "test split")
     plot_reliability(
         result.raw, result.calibrated, result.labels, saved["reliability"], "test split"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mask_detector.commands.argument_types import positive
 from mask_detector.commands.guarding import add_guard_arguments, open_guard
-from mask_detector.commands.outputs import output_paths, output_sinks, streams_of
+from mask_detector.commands.outputs import output_sinks, streams_of
 from mask_detector.commands.shared import (
     WHOLE_PICTURES,
     add_judging_arguments,
@@ -21,6 +21,7 @@ from mask_detector.commands.shared import (
     open_pipeline,
 )
 from mask_detector.errors import MaskDetectorError
+from mask_detector.wording import counted
 
 if TYPE_CHECKING:
     from mask_detector.pipeline import Pipeline
@@ -141,7 +142,7 @@ def _run(args: argparse.Namespace) -> None:
             seconds = time.monotonic() - started
             stack.close()  # files are complete before anyone reads that they are
             if tally.frame_count:
-                for path in output_paths(args, sources).values():
+                for path in (path for sink in sinks for path in sink.saved):
                     print(f"saved {path}")
                 print(summary(tally, seconds, is_whole=args.detector == WHOLE_PICTURES))
                 if args.profile:
@@ -197,13 +198,14 @@ def summary(tally: TallySink, seconds: float, *, is_whole: bool = False) -> str:
     from mask_detector.labels import display_name
 
     counts = ", ".join(f"{display_name(name)} {n}" for name, n in sorted(tally.face_counts.items()))
-    faces = "" if is_whole else f", {tally.face_counts.total()} faces"
+    faces = "" if is_whole else f", {counted(tally.face_counts.total(), 'face')}"
     people = 0 if is_whole else tally.people_count
+    dropped = tally.dropped_count
     return (
-        f"{tally.frame_count} frames{faces}{f' ({counts})' if counts else ''}, "
+        f"{counted(tally.frame_count, 'frame')}{faces}{f' ({counts})' if counts else ''}, "
         f"{tally.frame_count / max(seconds, 1e-9):.1f} frames/s"
-        + (f", {people} {'person' if people == 1 else 'people'}" if people else "")
-        + (f", {tally.dropped_count} frames dropped" if tally.dropped_count else "")
+        + (f", {counted(people, 'person', 'people')}" if people else "")
+        + (f", {counted(dropped, 'frame')} dropped" if dropped else "")
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from mask_detector.comparison.verdict import WORSE_BELOW, Entry, Verdict
 from mask_detector.intervals import Estimate
 from mask_detector.labels import printable
+from mask_detector.wording import counted, table_lines
 
 Times = dict[str, dict[str, float]]  # by network and number format: milliseconds for one picture
 
@@ -25,14 +26,7 @@ def comparison_text(
     ]  # fmt: skip
     by_size = sorted(entries, key=lambda entry: entry.parameters)
     rows = [header, *(_row(entry, verdict, times[entry.name]) for entry in by_size)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
-    return "\n".join([*lines, "", *_answer(by_size[0], verdict, groups)])
-
-
-def _aligned(row: list[str], widths: list[int]) -> list[str]:
-    name, *figures = (text.rjust(width) for text, width in zip(row, widths, strict=True))
-    return [name.strip().ljust(widths[0]), *figures]
+    return "\n".join([*table_lines(rows), "", *_answer(by_size[0], verdict, groups)])
 
 
 def _row(entry: Entry, verdict: Verdict, times: dict[str, float]) -> list[str]:
@@ -64,7 +58,10 @@ def _with_interval(score: Estimate) -> str:
 def _answer(least: Entry, verdict: Verdict, groups: np.ndarray) -> list[str]:
     best, smallest, count = verdict.best, verdict.smallest, len(groups)
     group_count = len(set(groups.tolist()))
-    lines = [f"{count} test pictures in {group_count} groups (copies, or one person)"]
+    lines = [
+        f"{counted(count, 'test picture')} in {counted(group_count, 'group')} "
+        f"(copies, or one person)"
+    ]
     if group_count < count:
         lines[0] += (
             ": p counts each group once; the interval of the accuracy takes each picture for a "

@@ -72,7 +72,8 @@ def networks_of(
             given = weights.get(architecture, weights.get("", "auto"))
             if given == "auto":
                 given = entry.default_weights
-            fits = width in entry.imagenet_widths if given == "imagenet" else width == 1
+            has_imagenet = bool(entry.imagenet_from) and width in entry.imagenet_widths
+            fits = has_imagenet if given == "imagenet" else width == 1
             options = TrainingOptions(
                 **common,
                 architecture=architecture,

@@ -15,6 +15,7 @@ from typing import Any
 
 from mask_detector.events.records import NOT_SURE_VERDICT, WatchEvent
 from mask_detector.labels import NOT_SURE, Meaning, display_name, meaning_of
+from mask_detector.wording import counted
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Compliance:
         """`12 people: Mask 8, No Mask 3, Mask worn wrongly 1; compliance 66.7 %`."""
         counts = ", ".join(f"{words} {count}" for words, count in self.counts.items() if count)
         return (
-            f"{self.people} {'person' if self.people == 1 else 'people'}"
+            counted(self.people, "person", "people")
             + (f": {counts}" if counts else "")
             + (f"; compliance {self.percent_text}" if self.percent is not None else "")
         )

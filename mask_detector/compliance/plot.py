@@ -22,6 +22,7 @@ from mask_detector.drawing import verdict_colour
 from mask_detector.errors import writing
 from mask_detector.labels import NOT_SURE, Meaning, printable
 from mask_detector.montage import shortened
+from mask_detector.wording import counted
 
 _MOST_HOURS = 24 * 8  # beyond, bars would be too thin: days take the place of hours
 _LONGEST_GAP = timedelta(days=31)  # that is shown: a machine without a clock begins in 1970
@@ -59,13 +60,13 @@ def plot_report(report: WatchReport, title: str, path: Path) -> None:
     figure.suptitle(printable(title), fontsize=13, color=_INK, weight="bold", parse_math=False)
     colours = _colours(report.total().compliance)
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
-    slots = _slots(report, [start for _, counted in panels for start in counted])
-    for part, (name, counted) in zip(parts, panels, strict=False):
+    slots = _slots(report, [start for _, by_time in panels for start in by_time])
+    for part, (name, by_time) in zip(parts, panels, strict=False):
         strip, bars = part.subplots(2, 1, sharex=True, height_ratios=[1, 2.6])
-        _draw_compliance(strip, slots, counted)
-        _draw_people(bars, [counted.get(slot) for slot in slots], colours)
+        _draw_compliance(strip, slots, by_time)
+        _draw_people(bars, [by_time.get(slot) for slot in slots], colours)
         _name_slots(bars, slots)
-        strip.set_title(_heading(name, counted), loc="left", **_words(10.5))
+        strip.set_title(_heading(name, by_time), loc="left", **_words(10.5))
     if len(parts) > len(panels):
         _draw_files(parts[-1].subplots(), files, colours)
     _add_legend(figure, colours)
@@ -103,9 +104,9 @@ def _slots(report: WatchReport, starts: list[date]) -> list[date]:
     return sorted(slots)
 
 
-def _draw_compliance(axes: Axes, slots: list[date], counted: _Counted) -> None:
+def _draw_compliance(axes: Axes, slots: list[date], by_time: _Counted) -> None:
     """A line through the hours of each day, or through the days."""
-    percents = [counted[slot].percent if slot in counted else None for slot in slots]
+    percents = [by_time[slot].percent if slot in by_time else None for slot in slots]
     y = [math.nan if percent is None else percent for percent in percents]
     size = 4 if len(slots) <= _MOST_NAMED else 2
     for first, end in _days_of(slots):
@@ -123,22 +124,22 @@ def _draw_compliance(axes: Axes, slots: list[date], counted: _Counted) -> None:
     axes.tick_params(bottom=False, labelbottom=False)
 
 
-def _draw_people(axes: Axes, counted: list[Compliance | None], colours: dict[str, str]) -> None:
-    bottoms = [0] * len(counted)
-    edge = 0.4 if len(counted) <= _MOST_NAMED else 0
+def _draw_people(axes: Axes, columns: list[Compliance | None], colours: dict[str, str]) -> None:
+    bottoms = [0] * len(columns)
+    edge = 0.4 if len(columns) <= _MOST_NAMED else 0
     for kind, colour in colours.items():
-        heights = [0 if c is None else c.counts.get(kind, 0) for c in counted]
-        axes.bar(range(len(counted)), heights, 0.82, bottom=bottoms, color=colour,
+        heights = [0 if c is None else c.counts.get(kind, 0) for c in columns]
+        axes.bar(range(len(columns)), heights, 0.82, bottom=bottoms, color=colour,
                  edgecolor="white", linewidth=edge)  # fmt: skip
         bottoms = [a + b for a, b in zip(bottoms, heights, strict=True)]
-    if len(counted) <= _MOST_NAMED:
+    if len(columns) <= _MOST_NAMED:
         for place, people in enumerate(bottoms):
             if people:
                 _annotate(axes, str(people), (place, people), (0, 3), _INK)
     axes.set_ylim(0, max([1, *bottoms]) * 1.15)
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.set_ylabel("people", **_words(8))
-    axes.set_xlim(-0.6, max(len(counted), _LEAST_SLOTS) - 0.4)
+    axes.set_xlim(-0.6, max(len(columns), _LEAST_SLOTS) - 0.4)
     _clear(axes)
 
 
@@ -198,15 +199,14 @@ def _draw_files(axes: Axes, rows: list[Row], colours: dict[str, str]) -> None:
     _clear(axes, "x")
 
 
-def _heading(name: str, counted: _Counted) -> str:
-    total = _sum(counted)
-    return (
-        f"{shortened(printable(name), 60)}:  {total.people} people, compliance {total.percent_text}"
-    )
+def _heading(name: str, by_time: _Counted) -> str:
+    total = _sum(by_time)
+    people = counted(total.people, "person", "people")
+    return f"{shortened(printable(name), 60)}:  {people}, compliance {total.percent_text}"
 
 
-def _sum(counted: _Counted) -> Compliance:
-    return reduce(add, counted.values(), Compliance.of(()))
+def _sum(by_time: _Counted) -> Compliance:
+    return reduce(add, by_time.values(), Compliance.of(()))
 
 
 def _colours(total: Compliance) -> dict[str, str]:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from mask_detector.compliance.report import Row, WatchReport
 from mask_detector.labels import printable
+from mask_detector.wording import counted, table_lines
 
 _Labels = dict[str, Callable[[Row], str]]  # what a row begins with: column, and its text
 
@@ -27,15 +28,7 @@ class Table:
 
     def text(self) -> str:
         """Title and columns, for a terminal."""
-        widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
-        lines = [self.title]
-        for row in (self.head, *self.rows):
-            cells = [
-                cell.ljust(width) if place < self.labels else cell.rjust(width)
-                for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            lines.append("  ".join(cells).rstrip())
-        return "\n".join(lines)
+        return "\n".join([self.title, *table_lines([self.head, *self.rows], self.labels)])
 
 
 def tables(report: WatchReport) -> list[Table]:
@@ -59,11 +52,11 @@ def tables(report: WatchReport) -> list[Table]:
 def summary_lines(report: WatchReport) -> list[str]:
     """What was seen in all, when, and what could not be read."""
     total = report.total()
-    lines = [f"{total.compliance.text()}; {count_of(total.alarms, 'alarm')}"]
+    lines = [f"{total.compliance.text()}; {counted(total.alarms, 'alarm')}"]
     if report.first and report.last:
         lines.append(f"{period(report)}, times in {' and '.join(report.zone_names())}")
     if report.damaged_count:
-        lines.append(f"{count_of(report.damaged_count, 'damaged line')} left out")
+        lines.append(f"{counted(report.damaged_count, 'damaged line')} left out")
     return lines
 
 
@@ -72,11 +65,6 @@ def period(report: WatchReport) -> str:
     if not report.first or not report.last:
         return ""
     return f"{_minute(report.first)} to {_minute(report.last)}"
-
-
-def count_of(count: int, what: str) -> str:
-    """`1 alarm`, `2 alarms`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def duration_text(seconds: float) -> str:

@@ -15,7 +15,6 @@ and Zisserman, Three things everyone should know to improve object retrieval, CV
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from mask_detector.cores import core_count
 from mask_detector.images import read_image
 
 LEAST_MATCHES = 40  # that one affine change explains: strangers among castings had up to 34
@@ -70,7 +70,7 @@ def turned_copies(paths: Sequence[Path]) -> np.ndarray:
     """
     from scipy.cluster.hierarchy import DisjointSet
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV computes without the GIL
+    with ThreadPoolExecutor(core_count()) as pool:  # OpenCV computes without the GIL
         found = pool.map(_features, paths)
         features = list(_bar(found, len(paths), "looking closer", "photo"))
     common = np.mean([_thumbnail(f.grey) for f in features], axis=0)

@@ -16,7 +16,7 @@ from mask_detector.crop_evaluation import Crops
 from mask_detector.crop_report import order_by_interest
 from mask_detector.errors import writing
 from mask_detector.explaining.activation_maps import Explanation
-from mask_detector.explaining.explanation import Explainer
+from mask_detector.explaining.explainer import Explainer
 from mask_detector.explaining.heat_drawing import FULL_HEAT, overlay
 from mask_detector.explaining.label_checks import class_bars, doubtful_labels
 from mask_detector.images import cut_out, fit, read_image

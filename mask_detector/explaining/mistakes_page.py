@@ -16,6 +16,7 @@ from mask_detector.images import fit
 from mask_detector.labels import printable
 from mask_detector.types import FaceBox
 from mask_detector.web_page import write_html
+from mask_detector.wording import counted
 
 _SIDE = 176  # pixels of a picture, and of its overlay beside it
 _JPEG_QUALITY = 88
@@ -50,8 +51,9 @@ def write_page(
     """
     right_count = mistakes.judged - mistakes.wrong_count
     introduction = f"""
-<p>{escape(printable(model))} judged {mistakes.judged} pictures: {right_count} right,
-{mistakes.wrong_count} wrong; {len(mistakes.doubtful)} labels look wrong.</p>"""
+<p>{escape(printable(model))} judged {counted(mistakes.judged, "picture")}:
+{right_count} right, {mistakes.wrong_count} wrong; labels that look wrong:
+{len(mistakes.doubtful)}.</p>"""
     wrong = _cards("Mistakes, the surest first", mistakes.wrong, mistakes.wrong_count, full_heat)
     body = f"""{wrong}
 {_cards("Right, the least sure first", mistakes.unsure, right_count, full_heat)}

@@ -5,22 +5,15 @@ Source: https://ai.google.dev/edge/litert/inference
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mask_detector.cores import core_count
 from mask_detector.errors import ModelError, first_line
 from mask_detector.quiet import standard_error_dropped
 
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
-
-
-def core_count() -> int:
-    """How many cores this process may use: a container or `taskset` may leave it few of many."""
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def open_interpreter(network: Path | bytes, name: str, thread_count: int = 0) -> Interpreter:

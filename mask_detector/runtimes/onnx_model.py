@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from mask_detector.calibration import probabilities_of
+from mask_detector.cores import core_count
 from mask_detector.errors import ModelError
-from mask_detector.runtimes.litert_runtime import core_count
 from mask_detector.runtimes.onnx_runtime import open_session
 
 _CHUNK = 32  # crops computed at once: a crowd does not make memory grow

@@ -34,7 +34,7 @@ class SsdRecord:
     height: int  # of what the network sees, in pixels
     width: int
     number_format: str
-    margin: int  # of the picture in the input, see ssd_network.SsdNetwork
+    margin: int  # of the picture in the input, see ssd.network.SsdNetwork
     edge_bgr: tuple[float, ...]
     variances: tuple[float, ...]  # what offsets are multiplied by
     builder: int = BUILDER

@@ -101,7 +101,8 @@ class SsdDetector:
 
 
 def check_caffe_reader() -> None:
-    """
+    """See that OpenCV can read the face detector's network.
+
     Raises:
         MaskDetectorError: this OpenCV does not read Caffe networks.
     """

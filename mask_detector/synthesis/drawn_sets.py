@@ -51,8 +51,6 @@ def draw_on_folder(
     folder_of: dict[bool, Path],
     finder: HeadFinder,
     options: DrawOptions | None = None,
-    *,
-    show_progress: bool = True,
 ) -> DrawResult:
     """Write a copy of each photo with a mask on every face; no file is ever written over.
 
@@ -64,7 +62,6 @@ def draw_on_folder(
         folder_of: where copies go, by whether the mask is worn under the nose.
         finder: what finds the heads.
         options: which masks.
-        show_progress: whether to draw a bar.
 
     Raises:
         MaskDetectorError: a picture can't be written.
@@ -72,7 +69,7 @@ def draw_on_folder(
     options = options or DrawOptions()
     result = DrawResult()
     bare = [path for path in photos if not is_drawn(path)]
-    for path in tqdm(bare, "drawing", unit="photo", disable=None if show_progress else True):
+    for path in tqdm(bare, "drawing", unit="photo", disable=None):
         generator = np.random.default_rng(
             [options.seed, zlib.crc32(path.name.encode(errors="replace"))]
         )

@@ -9,7 +9,7 @@ from heat_models import CELL, NAMES, colour_model, network_of, noisy
 from mask_detector.architectures import ARCHITECTURES, build_model
 from mask_detector.errors import ModelError
 from mask_detector.explaining.activation_maps import METHODS
-from mask_detector.explaining.explanation import Explainer, open_explainer
+from mask_detector.explaining.explainer import Explainer, open_explainer
 from mask_detector.mask_classifiers import KerasClassifier
 from mask_detector.model_file import save_model
 from mask_detector.types import ModelCard
