@@ -50,7 +50,7 @@ FLOORS = [
      "chain.judging", "export", "benchmark.frames", "ssd.scenes", "ssd.preparation"},
     {"training_result", "chain.evaluation", "benchmark.child"},
     {"comparison.training", "comparison.report", "comparison.plot", "chain.report",
-     "crop_evaluation", "benchmark.process"},
+     "chain.disagreements", "crop_evaluation", "benchmark.process"},
     {"crop_report", "benchmark.measuring"},
     {"benchmark.report", "benchmark.plot", "explaining.mistakes"},
     {"explaining.mistakes_page"},

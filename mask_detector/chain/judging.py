@@ -49,6 +49,7 @@ class JudgedPhotos:
     class_names: tuple[str, ...]  # the model's, then annotated ones that it does not know
     known: int  # how many of them the model knows
     not_sure: float  # the model's threshold: verdicts below it are not given; 0 without one
+    paths: tuple[Path, ...]  # of the photos that could be read, in the order of `photos`
     photos: dict[tuple[int, float], list[ScoredPhoto]]
     unreadable: int  # photos left out
 
@@ -102,16 +103,17 @@ def judge_photos(
         for margin in margins
     }
     judged: dict[tuple[int, float], list[ScoredPhoto]] = {key: [] for key in pipelines}
-    opened = 0
+    paths = []
     for photo, image in open_photos(photos):
-        opened += 1
+        paths.append(photo.path)
         boxes = {size: detector.detect(image) for size, detector in detectors.items()}
         for (size, margin), pipeline in pipelines.items():
             verdicts = [face.probabilities for face in pipeline.judge(image, boxes[size])]
             probabilities = np.array(verdicts, float).reshape(-1, known)
             judged[size, margin].append(score_photo(photo, labels, boxes[size], probabilities))
     not_sure = classifier.card.thresholds.get(NOT_SURE_THRESHOLD, 0.0)
-    return JudgedPhotos(class_names, known, not_sure, judged, len(photos) - opened)
+    unreadable = len(photos) - len(paths)
+    return JudgedPhotos(class_names, known, not_sure, tuple(paths), judged, unreadable)
 
 
 def open_photos(photos: Sequence[ListedPhoto]) -> Iterator[tuple[ListedPhoto, np.ndarray]]:

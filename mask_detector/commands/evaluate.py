@@ -84,7 +84,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="write the confusion matrix, the reliability, ROC and precision-recall curves there "
         "as PNG; with --dataset also the surest mistakes, the least sure right verdicts, and every "
-        "verdict as CSV, with several margins into a folder for each",
+        "verdict as CSV, with several margins into a folder for each; with --boxes also the boxes "
+        "around no marked face and the faces that were not found, as PNG and CSV",
     )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SWEEP_CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 SWEEP_MARGINS = (0.0, 0.1, 0.2, 0.3, 0.4)
+_DISAGREEMENT_IOU = 0.4  # overlap from which a box is around a marked face
 _VERDICT_IOU = 0.5  # overlap from which a box has found a face, for the verdicts' summary
 
 
@@ -60,6 +61,7 @@ def _one_setting(
     card: ModelCard,
     detector_name: str,
 ) -> dict[str, Any]:
+    from mask_detector.chain.disagreements import find_disagreements, write_disagreements
     from mask_detector.chain.evaluation import evaluate_chain, found_verdicts
     from mask_detector.chain.report import chain_text
     from mask_detector.evaluation_pictures import draw_evaluation
@@ -70,9 +72,12 @@ def _one_setting(
     summary = summary_of_verdicts(found.probabilities, found.labels, card.class_names, found.groups)
     print(chain_text(report, detector_name))
     print(_summary_text(summary))
-    if args.output and len(found.labels):
-        title = f"{args.boxes.resolve().name}, faces found"
-        draw_evaluation(found.probabilities, found.labels, card, args.output, title)
+    if args.output:
+        disagreements = find_disagreements(judged, setting, _DISAGREEMENT_IOU)
+        write_disagreements(disagreements, judged, setting, args.output)
+        if len(found.labels):
+            title = f"{args.boxes.resolve().name}, faces found"
+            draw_evaluation(found.probabilities, found.labels, card, args.output, title)
         print(f"wrote {args.output}")
     return {**summary, "settings": [report.to_dict()]}
 
