@@ -146,7 +146,8 @@ def test_with_boxes_the_verdicts_on_found_faces_are_summed_up(
     assert figures["settings"][0]["precision"][0]["mean"] is not None
     assert "verdicts on the 2 faces found, IoU 0.5: accuracy 1.000" in err
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == {"confusion_matrix.png", "reliability.png", "curves.png"}
+    disagreements = {"disagreements.csv", "false_boxes.png", "missed_faces.png"}
+    assert written == {"confusion_matrix.png", "reliability.png", "curves.png"} | disagreements
 
 
 def test_where_no_face_is_found_there_is_nothing_to_sum_up(face_folder, tmp_path, capsys):
@@ -163,4 +164,5 @@ def test_where_no_face_is_found_there_is_nothing_to_sum_up(face_folder, tmp_path
         None,
         [[0, 0]] * 2,
     )
-    assert not list((tmp_path / "out").iterdir())
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"disagreements.csv", "false_boxes.png", "missed_faces.png"}
