@@ -55,6 +55,27 @@ def test_of_two_looks_at_one_face_the_surer_stays():
     assert PyramidDetector({200: Found(), 400: Found()}).detect(PICTURE) == []
 
 
+def test_a_face_that_all_looks_see_is_surer_than_what_one_takes_for_a_face():
+    face, thing = box(10, 10, 60, 0.6), box(300, 300, 60, 0.9)
+    again = box(12, 10, 60, 0.3)
+    looks = {200: Found(again), 400: Found(face, thing), 800: Found(face)}
+    found = PyramidDetector(looks, confidence=0.5, say_of_all=0.5).detect(PICTURE)
+    assert [b.edges for b in found] == [thing.edges, face.edges]
+    assert [b.score for b in found] == pytest.approx([0.45 + 0.3 / 2, 0.3 + 0.5 / 2])
+    assert len(PyramidDetector(looks, 0.58, 0.5).detect(PICTURE)) == 1
+    assert PyramidDetector(looks, 0.59, 0.0).detect(PICTURE) == [thing, face]
+
+
+def test_only_looks_that_show_a_face_at_a_size_that_can_be_seen_have_a_say():
+    small, large = box(10, 10, 24, 0.6), box(190, 190, 200, 0.8)
+    looks = {200: Found(large), 400: Found(small), 800: Found()}  # half, once and twice the size
+    scores = {
+        found.width: found.score
+        for found in PyramidDetector(looks, say_of_all=1.0).detect(PICTURE)
+    }  # fmt: skip
+    assert scores == pytest.approx({24: 0.6 / 2, 200: 0.8})
+
+
 def test_a_picture_of_few_pixels_is_not_enlarged_for_nothing():
     looks = {200: Found(), 400: Found(), 800: Found()}
     PyramidDetector(looks).detect(np.zeros((150, 150, 3), np.uint8))
