@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mask_detector.errors import ModelError
+from mask_detector.errors import ModelError, OptionError
 from mask_detector.networks.from_keras import mobilenet_v2, resnet50
 from mask_detector.networks.heads import mean_of_places, places_in_order, surest_places
 from mask_detector.networks.plain import cnn, vgg_small
@@ -181,22 +181,23 @@ def check_choice(architecture: str, weights: str, width: float) -> None:
     """See that a network exists in this width and with these weights, before anything is built.
 
     Raises:
-        ModelError: it does not.
+        OptionError: it does not.
+        ModelError: there is no such file of weights.
     """
     entry = architecture_named(architecture)
     if width != 1 and not entry.is_scalable:
-        raise ModelError(
+        raise OptionError(
             f"{architecture} has one width; expected --width-multiplier 1, not {width:g}"
         )
     if weights == "imagenet":
         if not entry.imagenet_from:
-            raise ModelError(
+            raise OptionError(
                 f"there are no ImageNet weights of {architecture}; train it from random ones with "
                 f"--backbone-weights none, or give a file that you have: --backbone-weights PATH"
             )
         if width not in entry.imagenet_widths:
             known = ", ".join(f"{width:g}" for width in entry.imagenet_widths)
-            raise ModelError(
+            raise OptionError(
                 f"there are no ImageNet weights of {architecture} at width {width:g}; there are at "
                 f"{known}; any other trains from random ones with --backbone-weights none"
             )

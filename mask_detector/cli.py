@@ -42,8 +42,10 @@ def main(arguments: list[str] | None = None, program: str | None = None) -> int:
         The exit code.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace", line_buffering=True)  # names in any bytes
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started us
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
+        getattr(sys, name).reconfigure(errors="backslashreplace", line_buffering=True)  # any bytes
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     _quieten_libraries()
     try:
@@ -52,16 +54,25 @@ def main(arguments: list[str] | None = None, program: str | None = None) -> int:
         return command.run(options)
     except MaskDetectorError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return error.exit_code
     except KeyboardInterrupt as interrupt:
         print(str(interrupt) or "stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `... | head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:  # a full disk, mostly
+        _drop_output()
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except ImportError as error:
         print(f"error: {_import_advice(error)}", file=sys.stderr)
         return 1
+
+
+def _drop_output() -> None:
+    """What is still to be written to standard output can't be; the end would try again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run_program(arguments: list[str] | None = None, program: str | None = None) -> NoReturn:

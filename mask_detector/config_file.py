@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import MaskDetectorError, OptionError
 from mask_detector.home_paths import expanded
 
 TABLE = "video"  # what its options may stand below; `check` reads the same file
@@ -69,7 +69,7 @@ class _ConfigFile:
         except OSError as error:
             raise MaskDetectorError(f"--config {path} can't be read: {error.strerror}") from error
         except (ValueError, RecursionError) as error:  # bad UTF-8 is a ValueError, too
-            raise MaskDetectorError(f"--config {path} is not valid TOML: {error}") from error
+            raise OptionError(f"--config {path} is not valid TOML: {error}") from error
 
     def entries(self) -> Iterator[tuple[str, Any]]:
         """Keys and values, of the top first and then of the table."""
@@ -79,13 +79,13 @@ class _ConfigFile:
         yield from self._values.items()
         yield from table.items()
 
-    def complaint(self, key: str, words: str) -> MaskDetectorError:
+    def complaint(self, key: str, words: str) -> OptionError:
         """An error that names file, line and key; never a value, which may be a password."""
         name = re.escape(key)
         found = re.search(rf"(?m)^[ \t]*\[*[ \t]*[\"']?{name}[\"']?[ \t]*[].=]", self._text)
         line = f", line {self._text.count(chr(10), 0, found.start()) + 1}" if found else ""
         shown = key if key.isprintable() else ascii(key)
-        return MaskDetectorError(f"--config {self._path}{line}: {shown} {words}")
+        return OptionError(f"--config {self._path}{line}: {shown} {words}")
 
 
 class _Note(argparse.Action):

@@ -44,11 +44,22 @@ def verdict_colour(verdict: str, class_names: Sequence[str]) -> Colour:
     return _OTHER_COLOURS[class_names.index(verdict) % len(_OTHER_COLOURS)]
 
 
-def caption(face: Face, *, with_id: bool = False) -> str:
-    """The words above a box: `No Mask: 97.1%`, `Not sure: 71.0%`; numbered `3 Mask: 98.3%`."""
-    verdict = display_name(face.label) if face.is_sure else NOT_SURE
-    number = f"{face.track_id} " if with_id and face.track_id is not None else ""
-    return f"{number}{verdict}: {face.confidence:.1%}"
+def caption(face: Face, *, with_id: bool = False, is_short: bool = False) -> str:
+    """The words at a box: `No Mask: 97.1%`, `Not sure: 71.0%`, `Not sure` where it is not clear.
+
+    Args:
+        face: what was said of it.
+        with_id: begin with the number of its track: `3 Mask: 98.3%`.
+        is_short: leave the verdict to the colour: `98%`, `?` where it is not sure.
+    """
+    if is_short:
+        words = f"{face.confidence:.0%}" if face.is_sure else "?"
+    elif face.is_clear:
+        verdict = display_name(face.label) if face.is_sure else NOT_SURE
+        words = f"{verdict}: {face.confidence:.1%}"
+    else:  # too small or cut off: whatever the classifier says of it counts for nothing
+        words = NOT_SURE
+    return f"{face.track_id} {words}" if with_id and face.track_id is not None else words
 
 
 @dataclass(frozen=True)
@@ -75,15 +86,68 @@ class AnnotatedFrame:
 
 
 def draw_faces(image: np.ndarray, faces: list[Face], *, with_ids: bool = False) -> np.ndarray:
-    """Return a copy of an image `(h, w, 3)` uint8 BGR with every face boxed and named."""
+    """Return a copy of an image `(h, w, 3)` uint8 BGR with every face boxed and named.
+
+    No caption covers another face or caption: where there is no room it is short, or left out.
+    """
     drawn = image.copy()
     scale = max(0.4, min(image.shape[:2]) / 800)
     for face in faces:
-        box, colour = face.box, colour_of(face)
+        box = face.box
         corners = (box.left, box.top), (box.right - 1, box.bottom - 1)
-        cv2.rectangle(drawn, *corners, colour, thickness_at(scale) + 1)
-        _lay_caption(drawn, label_of(caption(face, with_id=with_ids), colour, scale), box)
+        cv2.rectangle(drawn, *corners, colour_of(face), thickness_at(scale) + 1)
+    edges = [face.box.edges for face in faces]
+    laid: list[tuple[int, int, int, int]] = []
+    by_size = sorted(range(len(faces)), key=lambda i: -faces[i].box.width * faces[i].box.height)
+    for index in by_size:  # the nearest are named first
+        others = np.array(edges[:index] + edges[index + 1 :] + laid).reshape(-1, 4)
+        for is_short in (False, True):
+            words = caption(faces[index], with_id=with_ids, is_short=is_short)
+            label = _shrunk(label_of(words, colour_of(faces[index]), scale), image.shape[1])
+            if place := _free_place(label.shape[:2], faces[index].box, image.shape[:2], others):
+                left, top, right, bottom = place
+                drawn[top:bottom, left:right] = label[: bottom - top]
+                laid.append(place)
+                break
     return drawn
+
+
+def _shrunk(label: np.ndarray, width: int) -> np.ndarray:
+    """A caption no wider than the picture."""
+    if label.shape[1] <= width:
+        return label
+    return resized(label, width, max(1, round(label.shape[0] * width / label.shape[1])))
+
+
+def _free_place(
+    size: tuple[int, int], box: FaceBox, shape: tuple[int, int], others: np.ndarray
+) -> tuple[int, int, int, int] | None:
+    """Where a caption covers none of the others: above its box, below it, or in a large one.
+
+    Args:
+        size: height and width of the caption.
+        box: of its face.
+        shape: height and width of the picture.
+        others: `(n, 4)` left, top, right and bottom of what must stay free.
+
+    Returns:
+        Left, top, right and bottom in the picture; None where there is no such place.
+    """
+    (height, width), (most_down, most_right) = size, shape
+    left = max(0, min(box.left, most_right - width))
+    above, below = box.top - height + 1, box.bottom - 1
+    tops = [top for top in (above, below) if top >= 0 and top + height <= most_down]
+    if 2 * height <= box.height:
+        tops.append(max(0, box.top))
+    for top in tops:
+        place = left, top, left + width, min(top + height, most_down)
+        is_apart = (
+            (others[:, 0] >= place[2]) | (others[:, 2] <= place[0])
+            | (others[:, 1] >= place[3]) | (others[:, 3] <= place[1])
+        )  # fmt: skip
+        if is_apart.all():
+            return place
+    return None
 
 
 def draw_note(image: np.ndarray, text: str, line: int = 0) -> np.ndarray:
@@ -100,15 +164,3 @@ def draw_note(image: np.ndarray, text: str, line: int = 0) -> np.ndarray:
     place = noted[top : top + label.shape[0], : label.shape[1]]
     place[:] = label[: place.shape[0], : place.shape[1]]
     return noted
-
-
-def _lay_caption(image: np.ndarray, label: np.ndarray, box: FaceBox) -> None:
-    """Lay a caption above the box or, at the upper edge, inside it; small pictures shrink it."""
-    height, width = label.shape[:2]
-    if width > image.shape[1]:
-        height, width = max(1, round(height * image.shape[1] / width)), image.shape[1]
-        label = resized(label, width, height)
-    left = max(0, min(box.left, image.shape[1] - width))
-    top = box.top - height + 1 if box.top >= height - 1 else box.top
-    place = image[top : top + height, left : left + width]
-    place[:] = label[: place.shape[0], : place.shape[1]]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from mask_detector.errors import ModelError
+from mask_detector.errors import ModelError, OptionError
 from mask_detector.file_hash import sha256_of
 from mask_detector.model_file import kind_of, read_card
 from mask_detector.types import ModelCard
@@ -47,13 +47,14 @@ def fastest_sibling(model: Path, engine: str) -> Path:
         `model`, or the LiteRT file that stands in for it. A LiteRT or ONNX file stands for itself.
 
     Raises:
-        ModelError: no model, or one that the engine can't run.
+        ModelError: no model.
+        OptionError: one that the engine can't run.
     """
     kind = kind_of(model)
     if kind in ("tflite", "onnx") and engine == "keras":
-        raise ModelError(f"--engine keras can't run {model}; expected a .keras or .h5 file")
+        raise OptionError(f"--engine keras can't run {model}; expected a .keras or .h5 file")
     if kind == "onnx" and engine == "litert":
-        raise ModelError(f"--engine litert can't run {model}; expected a .tflite or .keras file")
+        raise OptionError(f"--engine litert can't run {model}; expected a .tflite or .keras file")
     if kind in ("tflite", "onnx") or engine == "keras":
         return model
     for path in (sibling_path(model, number_format) for number_format in NUMBER_FORMATS):

@@ -1,7 +1,7 @@
 """What can go wrong, in words for the person at the command line.
 
 Each message says what was received, what was expected and how to mend it; `cli.py` prints it
-as one line and exits with 1.
+as one line and exits with the error's code.
 """
 
 from __future__ import annotations
@@ -13,6 +13,14 @@ from pathlib import Path
 
 class MaskDetectorError(Exception):
     """Anything the user can mend; the command line prints it without a traceback."""
+
+    exit_code = 1
+
+
+class OptionError(MaskDetectorError):
+    """An option that makes no sense, by itself or beside another: trying again is of no use."""
+
+    exit_code = 2
 
 
 class UnreadableImageError(MaskDetectorError):

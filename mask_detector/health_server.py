@@ -28,7 +28,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import MaskDetectorError, OptionError
 from mask_detector.health import HealthBoard
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class HealthServer:
 def _host_and_port(address: str) -> tuple[str, int]:
     match = re.fullmatch(r"(?:(\[[0-9a-fA-F:.%\w]+\]|[^:\[\]/\s]+):)?([0-9]{1,5})", address)
     if match is None or int(match[2]) > 65535:
-        raise MaskDetectorError(
+        raise OptionError(
             f"--health {address}: expected PORT or HOST:PORT, with a port from 0 to 65535, as in "
             f"8080, 0.0.0.0:8080 or [::1]:8080"
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mask_detector.events.records import NOT_SURE_VERDICT, WatchEvent, event_time, face_event
+from mask_detector.pace import Pace
 from mask_detector.types import LEAST_FRAMES, LOST_S, ROUNDING_S, Face, Frame
 
 _SETTLE_S = 0.5  # for which a sure verdict must be held without a break before it counts
@@ -40,13 +41,15 @@ class PeopleWatch:
 
     def __init__(self) -> None:
         self._people: dict[str, dict[int, _Person]] = {}  # of a source, by track
+        self._paces: dict[str, Pace] = {}  # of a source that has people
         self._newest_time: dict[str, str | float] = {}  # of a source that has people
 
     def update(self, frame: Frame, faces: list[Face]) -> list[WatchEvent]:
         """Look at a frame's faces, and say what has happened."""
         events = []
         now_s, source, time = frame.time_s, frame.source, event_time(frame)
-        people = self._people.get(source, {})
+        people, pace = self._people.get(source, {}), self._paces.get(source, Pace())
+        pace.take(now_s)
         for face in faces:
             if face.track_id is None:
                 continue
@@ -55,12 +58,13 @@ class PeopleWatch:
             if kind:
                 events.append(_event(kind, time, source, person))
         for track, person in list(people.items()):
-            if now_s - person.seen_s > LOST_S + ROUNDING_S:
+            if now_s - person.seen_s > pace.patience_s(LOST_S) + ROUNDING_S:
                 del people[track]
                 if self._is_counted(person):
                     events.append(_event("left", time, source, person))
         if people:
             self._people[source], self._newest_time[source] = people, time
+            self._paces[source] = pace
         else:  # a source that is photo after photo has a new name each time
             self._forget(source)
         return events
@@ -91,6 +95,7 @@ class PeopleWatch:
     def _forget(self, source: str) -> None:
         self._people.pop(source, None)
         self._newest_time.pop(source, None)
+        self._paces.pop(source, None)
 
 
 def _event(kind: str, time: str | float, source: str, person: _Person) -> WatchEvent:

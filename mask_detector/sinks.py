@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from mask_detector.capture.captures import open_video
 from mask_detector.capture.stills import absolute
 from mask_detector.closing import Closing
 from mask_detector.drawing import AnnotatedFrame
-from mask_detector.errors import MaskDetectorError, writing
+from mask_detector.errors import MaskDetectorError, SourceError, writing
 from mask_detector.images import write_picture
 from mask_detector.labels import NOT_SURE
 from mask_detector.mosaic import letterbox
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 VIDEO_CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+
+_LEAST_PART_KEPT = 0.9  # of a film's frames, by what it says itself, which may be off by a few
 
 
 class FrameSink(Closing):
@@ -151,9 +155,26 @@ class VideoSink(FrameSink):
             raise MaskDetectorError(f"{self._path} can't be written as a video")
 
     def close(self) -> None:
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
+        """Finish the file.
+
+        Raises:
+            MaskDetectorError: it is not whole; OpenCV does not say so when a disk is full.
+        """
+        if self._writer is None:
+            return
+        self._writer.release()
+        self._writer = None
+        try:
+            with open_video(self._path, self._path.name) as film:
+                kept_count = film.announced_count or 0
+        except SourceError:
+            kept_count = 0
+        if kept_count < _LEAST_PART_KEPT * self._written_count:
+            written_count, self._written_count = self._written_count, 0
+            raise MaskDetectorError(
+                f"{self._path} can't be written: it holds {kept_count} of {written_count} frames; "
+                f"is the disk full?"
+            )
 
 
 class SinkPerStream(FrameSink):

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from mask_detector.capture.captures import (
     VideoSource,
@@ -70,6 +72,7 @@ class FrameSource(Protocol):
     name: str
     fps: float | None
     is_live: bool
+    files: list[Path]  # of this machine, that it reads
 
     def __iter__(self) -> Iterator[Frame]: ...
 
@@ -206,7 +209,14 @@ def _settled(plan: _Plan, source: FrameSource, live: LiveOptions) -> FrameSource
     if not is_film:
         return source
     with source:  # a thread of its own is for what does not wait
-        return VideoSource(open_stream(plan.text, shown(plan.text), live.timeout_s), plan.name)
+        capture = open_stream(plan.text, shown(plan.text), live.timeout_s)
+    return VideoSource(capture, plan.name, _local_path(plan.text))
+
+
+def _local_path(address: str) -> Path | None:
+    """The file that `file:///...` stands for."""
+    parts = urlsplit(address)
+    return Path(url2pathname(parts.path)) if parts.scheme.lower() == "file" else None
 
 
 def _unknown(text: str, what: str = "") -> SourceError:

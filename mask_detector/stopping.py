@@ -14,10 +14,14 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+
 
 @contextlib.contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """Set an event at SIGTERM or Ctrl-C; who asks a second time is not kept waiting.
+    """Set an event at SIGTERM, Ctrl-C or when the terminal is closed (SIGHUP).
+
+    Who asks a second time is not kept waiting.
 
     Raises:
         KeyboardInterrupt: at the second signal.
@@ -29,7 +33,8 @@ def stop_on_signals() -> Iterator[threading.Event]:
             signal.default_int_handler(number, frame)
         stop.set()
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
+    before = {number: signal.signal(number, ask) for number in numbers}
     try:
         yield stop
     finally:

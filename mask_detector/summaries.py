@@ -7,6 +7,7 @@ watch(sources, annotate, [guard, summaries])
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,8 @@ from mask_detector.drawing import AnnotatedFrame
 from mask_detector.events.records import WatchEvent
 from mask_detector.sinks import FrameSink
 from mask_detector.types import Frame
+
+logger = logging.getLogger(__name__)
 
 
 class SummarySink(FrameSink):
@@ -29,9 +32,10 @@ class SummarySink(FrameSink):
         """
         Args:
             minutes: between two summaries of a source.
-            say: takes each as a line.
+            say: takes each as a line; that it can't is told once.
         """
         self._period_s, self._say = 60 * minutes, say
+        self._is_unheard = False
         self._counter = PeopleCounter()
         self._begun: dict[str, tuple[float, str]] = {}  # when a source's period began
         self._newest: dict[str, str] = {}  # when its newest frame was taken
@@ -56,7 +60,12 @@ class SummarySink(FrameSink):
 
     def _sum_up(self, source: str) -> None:
         (_, begin), end = self._begun[source], self._newest[source]
-        self._say(f"{source}, {begin} to {end}: {self._counter.take(source).text()}")
+        try:
+            self._say(f"{source}, {begin} to {end}: {self._counter.take(source).text()}")
+        except OSError as error:  # a full disk, or nobody who listens
+            if not self._is_unheard:
+                logger.warning("summaries can't be written: %s; the watching goes on", error)
+            self._is_unheard = True
 
 
 def _clock(frame: Frame) -> str:

@@ -24,6 +24,7 @@ import numpy as np
 
 from mask_detector.detection_scores import iou_of
 from mask_detector.face_boxes import edges_of
+from mask_detector.pace import Pace
 from mask_detector.types import LOST_S, Face, FaceBox
 
 _LEAST_STEP_S = 0.004  # between two frames; a clock that says less stands, or was set back,
@@ -47,7 +48,7 @@ class TrackingOptions:
     doubt_s: float = 0.5  # a verdict is given up after so long below the least confidence
     least_overlap: float = 0.2  # IoU from which a box may continue a track
     reach: float = 0.3  # boxes are compared with this fraction more on each side
-    lost_s: float = LOST_S  # a face that is not seen for longer is a new one when it comes back
+    lost_s: float = LOST_S  # a face not seen for longer is a new one when it comes back; see `pace`
 
 
 class Track:
@@ -155,6 +156,7 @@ class FaceTracker:
         self.options = options or TrackingOptions()
         self._last_id = 0
         self._tracks: list[Track] = []
+        self._pace = Pace()
         self._time_s: float | None = None  # of the newest frame, by the source's clock
         self.now_s = 0.0  # since the beginning, by a clock that only goes forward
         self.turns = 0.0  # how often every settled face was classified again
@@ -170,8 +172,8 @@ class FaceTracker:
             The faces of this frame, the surest box first.
         """
         self._advance(time_s)
-        options = self.options
-        self._tracks = [t for t in self._tracks if self.now_s - t.seen_s <= options.lost_s]
+        lost_s = self._pace.patience_s(self.options.lost_s)
+        self._tracks = [t for t in self._tracks if self.now_s - t.seen_s <= lost_s]
         for box in self._follow(boxes):
             self._last_id += 1
             self._tracks.append(Track(self._last_id, box, self))
@@ -183,6 +185,7 @@ class FaceTracker:
         step_s = step_s if step_s >= _LEAST_STEP_S else _USUAL_STEP_S
         self._time_s = time_s
         self.now_s += step_s
+        self._pace.take(self.now_s)
         self.turns += min(1.0, max(1 / self.options.every, step_s / self.options.every_s))
 
     def _follow(self, boxes: list[FaceBox]) -> list[FaceBox]:

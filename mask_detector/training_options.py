@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mask_detector.architectures import ARCHITECTURES, architecture_named, check_choice
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import OptionError
 from mask_detector.orientations import ALL_ORIENTATIONS
 from mask_detector.types import DEFAULT_CROP_MARGIN
 
@@ -170,7 +170,7 @@ class TrainingOptions:
         for knob in fields(self):
             limits, value = knob.metadata["limits"], getattr(self, knob.name)
             if limits and not limits[0] <= value <= limits[1]:
-                raise MaskDetectorError(
+                raise OptionError(
                     f"--{knob.name.replace('_', '-')} {value} is out of range: expected "
                     f"{limits[0]} to {limits[1]}"
                 )

@@ -30,6 +30,7 @@ class WindowSink(FrameSink):
 
     TITLE = "mask detector (q ends)"
     _END_KEYS = (ord("q"), ord("Q"), 27)
+    _MOST_WIDTH, _MOST_HEIGHT = 1280, 720  # of a window as it opens, in pixels; it can be pulled
     _PHOTO_WAIT_MS = 50  # for a key, before other things get their turn
 
     def __init__(self, streams: Sequence[str] = ()) -> None:
@@ -63,7 +64,11 @@ class WindowSink(FrameSink):
             self._mosaic.lay(stream, draw_note(picture, stream, line=1))
             picture = self._mosaic.picture
         if not self._is_sized:
-            cv2.resizeWindow(self.TITLE, picture.shape[1], picture.shape[0])
+            scale = min(
+                1.0, self._MOST_WIDTH / picture.shape[1], self._MOST_HEIGHT / picture.shape[0]
+            )
+            width, height = (max(1, round(scale * side)) for side in picture.shape[1::-1])
+            cv2.resizeWindow(self.TITLE, width, height)
             self._is_sized = True
         cv2.imshow(self.TITLE, picture)
 

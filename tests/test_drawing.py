@@ -77,6 +77,13 @@ def test_a_verdict_is_given_from_the_least_confidence_on(least, is_sure):
     assert caption(judged) == ("Mask: 75.0%" if is_sure else "Not sure: 75.0%")
 
 
+def test_of_a_face_that_is_not_clear_no_percentage_is_told():
+    small = dataclasses.replace(face("with_mask", confidence=0.999), is_clear=False)
+    assert caption(small) == "Not sure"
+    assert caption(small, is_short=True) == "?"
+    assert caption(face("with_mask", confidence=0.983), is_short=True) == "98%"
+
+
 def test_a_track_is_numbered_where_that_is_asked_for():
     tracked = dataclasses.replace(face("with_mask", confidence=0.983), track_id=12)
     assert caption(tracked) == "Mask: 98.3%"
@@ -154,6 +161,51 @@ def test_the_caption_is_whole_wherever_the_box_is(top):
     letters = np.argwhere(drawn.min(axis=2) > 200)
     (text_width, _), _ = cv2.getTextSize("No Mask: 97.1%", cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
     assert np.ptp(letters[:, 1]) > 0.9 * text_width
+
+
+def crowd(count, seed):
+    random = np.random.default_rng(seed)
+    boxes = []
+    while len(boxes) < count:
+        left, top, side = random.integers((0, 0, 12), (560, 360, 30)).tolist()
+        box = FaceBox(left, top, left + side, top + side, 0.9)
+        if not any(box.left < b.right and b.left < box.right and box.top < b.bottom
+                   and b.top < box.bottom for b in boxes):  # fmt: skip
+            boxes.append(box)
+    return boxes
+
+
+@pytest.mark.parametrize("count", [2, 10, 40])
+def test_no_caption_covers_another_face(count):
+    boxes = crowd(count, seed=count)
+    drawn = draw_faces(GREY, [face("with_mask", box) for box in boxes])
+    for box in boxes:
+        inside = drawn[box.top + 3 : box.bottom - 3, box.left + 3 : box.right - 3]
+        assert (inside == 128).all()
+    grounds = (drawn == colour_of(face("with_mask"))).all(axis=2).sum()
+    assert grounds > 60 * count  # many have one, for all that
+
+
+def test_where_there_is_no_room_a_caption_is_short_or_left_out():
+    def letters(*boxes):
+        drawn = draw_faces(GREY, [face("without_mask", box) for box in boxes])
+        return int((drawn.min(axis=2) > 200).sum())
+
+    middle = FaceBox(250, 180, 280, 210, 0.9)
+    whole = letters(middle)
+    right = [FaceBox(320, top, 350, top + 30, 0.9) for top in (150, 180, 211)]
+    others = letters(*right)
+    assert 0 < letters(middle, *right) - others < 0.6 * whole  # 97% instead of No Mask: 97.1%
+    around = [FaceBox(left, top, left + 30, top + 30, 0.9)
+              for left in (219, 250, 281) for top in (149, 180, 211)]  # fmt: skip
+    assert letters(*around) < 9 * whole
+
+
+def test_below_a_face_at_the_upper_edge_there_is_room_for_its_caption():
+    drawn = draw_faces(GREY, [face("with_mask", FaceBox(200, 5, 280, 105, 0.9))])
+    assert (drawn[10:100, 205:275] == 128).all() and (drawn[105:118, 205:275] != 128).any()
+    full = draw_faces(GREY, [face("with_mask", FaceBox(0, 0, 600, 400, 0.9))])
+    assert (full[5:12, 5:50] != 128).any()  # no room but inside
 
 
 def test_where_a_face_was_a_moment_ago_a_blur_is_kept_up():

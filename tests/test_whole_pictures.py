@@ -165,7 +165,7 @@ def test_a_faulty_piece_on_a_belt_is_a_breach_and_each_one_is_kept(
 def test_what_needs_faces_is_refused_in_one_line(arguments, words, model, sound, tmp_path, capsys):
     belt = film(tmp_path, [(sound, 3)])
     source = ("--source", str(belt), "--no-display") if arguments[0] == "video" else ()
-    assert main([*arguments, *source, "--model", str(model), *NONE]) == 1
+    assert main([*arguments, *source, "--model", str(model), *NONE]) == 2
     (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error: ")]
     assert words in line
 

@@ -17,9 +17,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import OptionError
 from mask_detector.events.records import WatchEvent, event_time, face_event
 from mask_detector.labels import Meaning, meaning_of
+from mask_detector.pace import Pace
 from mask_detector.types import ROUNDING_S, Face, FaceBox, Frame
 
 _WORDS = {"missing": Meaning.MISSING, "wrong": Meaning.WRONG}
@@ -35,7 +36,7 @@ class AlarmOptions:
     every_s: float = 60.0  # after an alarm nothing new is told of the same person
     forgive_s: float = 0.5  # of another verdict, or of none, that end no breach
     forgive_frames: int = 3  # nor do so many frames of it, however long they take
-    absent_s: float = 3.0  # who was told of and is not seen for so long is still in that breach
+    absent_s: float = 3.0  # who is not seen for so long is still in that breach; see `pace`
     reach: float = 1.5  # sides of a face within which a new track may be the same person
     resized: float = 1.6  # up to this ratio of the sides
 
@@ -76,21 +77,25 @@ class AlarmRules:
     def __init__(self, options: AlarmOptions | None = None) -> None:
         self.options = options or AlarmOptions()
         self._people: dict[str, dict[int, _Person]] = {}  # of a source, by the newest track
+        self._paces: dict[str, Pace] = {}  # of a source that has people
 
     def update(self, frame: Frame, faces: Sequence[Face]) -> list[Breach]:
         """Look at a frame's faces; the breaches that become one with this frame."""
         people = self._people.pop(frame.source, {})
+        pace = self._paces.pop(frame.source, Pace())
+        pace.take(frame.time_s)
+        absent_s = pace.patience_s(self.options.absent_s)
         seen = {face.track_id: face for face in faces if face.track_id is not None}
         self._recognise(people, seen, frame.time_s)
         breaches = []
         for track, person in people.items():
             if track not in seen:
-                self._miss(person, frame.time_s)
-            elif self._see(person, seen[track], frame.time_s):
+                self._miss(person, frame.time_s, absent_s)
+            elif self._see(person, seen[track], frame.time_s, absent_s):
                 breaches.append(self._tell(person, frame))
         kept = {track: p for track, p in people.items() if not self._is_past(p, frame.time_s)}
         if kept:  # a source that is photo after photo has a new name each time
-            self._people[frame.source] = kept
+            self._people[frame.source], self._paces[frame.source] = kept, pace
         return breaches
 
     def _recognise(self, people: dict[int, _Person], seen: dict[int, Face], now_s: float) -> None:
@@ -123,9 +128,9 @@ class AlarmRules:
         is_like = is_near and sizes[1] <= options.resized * sizes[0]
         return distance if is_like and person.alarmed_s > -math.inf else None
 
-    def _see(self, person: _Person, face: Face, now_s: float) -> bool:
+    def _see(self, person: _Person, face: Face, now_s: float, absent_s: float) -> bool:
         """Take a person's newest face; True once there is something to tell."""
-        if now_s - person.seen_s > self.options.absent_s:
+        if now_s - person.seen_s > absent_s:
             person.end_breach()
         person.face, person.seen_s = face, now_s
         if not self._is_bad(face):
@@ -138,10 +143,10 @@ class AlarmRules:
             return not person.is_alarmed and not self._is_quiet(person, now_s)
         return now_s - person.bad_since_s >= self.options.after_s - ROUNDING_S
 
-    def _miss(self, person: _Person, now_s: float) -> None:
+    def _miss(self, person: _Person, now_s: float, absent_s: float) -> None:
         if not person.is_told:
             self._forgive(person, now_s)
-        elif now_s - person.seen_s > self.options.absent_s:
+        elif now_s - person.seen_s > absent_s:
             person.end_breach()
 
     def _forgive(self, person: _Person, now_s: float) -> None:
@@ -196,7 +201,7 @@ def read_alarm_on(text: str, class_names: Sequence[str] = ()) -> frozenset[Meani
     for word in words:
         if word not in _WORDS and word not in class_names:
             known = ", ".join([*_WORDS, *class_names])
-            raise MaskDetectorError(f"{word!r} can't raise an alarm; expected one of {known}")
+            raise OptionError(f"{word!r} can't raise an alarm; expected one of {known}")
     if not words:
-        raise MaskDetectorError("nothing to raise an alarm on; expected for instance missing,wrong")
+        raise OptionError("nothing to raise an alarm on; expected for instance missing,wrong")
     return frozenset(word if word in class_names else _WORDS[word] for word in words)

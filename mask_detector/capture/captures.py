@@ -101,7 +101,7 @@ def open_video(path: Path, name: str) -> VideoSource:
             f"{path} is neither a photo nor a video that can be read "
             f"({path.stat().st_size} bytes): damaged, cut off, or another kind of file"
         )
-    return VideoSource(capture, name)
+    return VideoSource(capture, name, path)
 
 
 def frame_rate(capture: Capture) -> float | None:
@@ -130,12 +130,19 @@ class VideoSource(Closing):
 
     is_live = False
 
-    def __init__(self, capture: Capture, name: str) -> None:
+    def __init__(self, capture: Capture, name: str, path: Path | None = None) -> None:
+        """
+        Args:
+            capture: already open.
+            name: what frames call it.
+            path: of the file, where it is one of this machine.
+        """
         self._capture, self.name = capture, name
+        self.files = [path] if path else []
         self._in_use = threading.Lock()
         self._is_closed = False
         self.fps = frame_rate(capture)
-        self._announced = frame_count(capture)
+        self.announced_count = frame_count(capture)
 
     def close(self) -> None:
         """Release the file; whoever iterates is at the end. Any thread may call it, and twice."""
@@ -178,10 +185,10 @@ class VideoSource(Closing):
     def _check_end(self, read_count: int) -> None:
         if read_count == 0:
             raise SourceError(f"video {self.name} opened but gave no frame; the file is damaged")
-        if self._announced and read_count < self._announced * _LEAST_PART_READ:
+        if self.announced_count and read_count < self.announced_count * _LEAST_PART_READ:
             raise SourceError(
                 f"video {self.name} is damaged: it broke off after {read_count} of "
-                f"{self._announced} frames"
+                f"{self.announced_count} frames"
             )
 
 

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 
 from mask_detector.capture.captures import Capture
@@ -71,6 +72,7 @@ class LiveSource(Closing):
             open_limit_s: how long opening may take; a little over the timeout by default.
         """
         self.name, self.options = name, options
+        self.files: list[Path] = []  # a camera reads none
         self.fps: float | None = None
         self._open_capture = open_capture
         self._on_change = on_change or (lambda change: None)

@@ -19,6 +19,7 @@ from mask_detector.closing import Closing
 from mask_detector.errors import SourceError, UnreadableImageError
 from mask_detector.images import read_image
 from mask_detector.types import Frame
+from mask_detector.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class StillSource(Closing):
     is_live = False
 
     def __init__(self, paths: list[Path], name: str) -> None:
-        self._paths, self.name = paths, name
+        self.files, self.name = paths, name
         self._is_closed = False
 
     def close(self) -> None:
@@ -43,7 +44,7 @@ class StillSource(Closing):
     def __iter__(self) -> Iterator[Frame]:
         index = 0
         skipped = 0
-        for path in self._paths:
+        for path in self.files:
             if self._is_closed:
                 return
             try:
@@ -55,21 +56,28 @@ class StillSource(Closing):
             yield Frame(image_bgr, index, float(index), str(path), is_still=True)
             index += 1
         if skipped:
-            logger.warning("%d unreadable files skipped", skipped)
+            logger.warning("%s skipped", counted(skipped, "unreadable file"))
         if index == 0:
             raise SourceError(f"{self.name} holds no readable photo")
 
 
-def photos_in(folder: Path) -> list[Path]:
+def photos_in(folder: Path, left_out: Path | None = None) -> list[Path]:
     """All files below a folder that are not hidden, in order; what they hold is found on reading.
+
+    Args:
+        folder: where to look.
+        left_out: a folder below it whose files do not count.
 
     Raises:
         SourceError: not one file.
     """
+    other = absolute(left_out) if left_out and absolute(left_out) != absolute(folder) else None
     paths = sorted(
         path
         for path in folder.rglob("*")
-        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts)
+        if path.is_file()
+        and not any(p.startswith(".") for p in path.relative_to(folder).parts)
+        and not (other and absolute(path).is_relative_to(other))
     )
     if not paths:
         raise SourceError(f"folder {folder} holds no files; expected photos")

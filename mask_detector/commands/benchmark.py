@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mask_detector.commands import video
 from mask_detector.commands.argument_types import detect_size, list_of, up_to
 from mask_detector.commands.shared import LIVE_SSD_SIZE, add_face_argument, open_pipeline
-from mask_detector.errors import MaskDetectorError, writing
+from mask_detector.errors import OptionError, writing
 
 if TYPE_CHECKING:
     from mask_detector.benchmark.child import Side, Start
@@ -126,7 +126,7 @@ def _measure(plan: Plan, starts: list[Start], cutouts: list[Cutout]) -> Result:
 def _check_plot(path: Path | None) -> None:
     """Say what is wrong now, not after minutes of work."""
     if path and (path.suffix.lower() != ".png" or not path.parent.is_dir()):
-        raise MaskDetectorError(f"--plot {path}: expected a name ending in .png in a folder that "
+        raise OptionError(f"--plot {path}: expected a name ending in .png in a folder that "
                                 f"is there")  # fmt: skip
 
 
@@ -168,7 +168,7 @@ def _starts(args: argparse.Namespace) -> list[Start]:
 
     model, folder = find_file(args.model).resolve(), face_folder(args.face).resolve()
     if kind_of(model) != "keras":
-        raise MaskDetectorError(
+        raise OptionError(
             f"--model {args.model}: the classic loop runs .keras files; name the one that this "
             f"was exported from"
         )

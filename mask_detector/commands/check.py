@@ -6,9 +6,11 @@ import argparse
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mask_detector.commands import video
+from mask_detector.commands.guarding import alarm_rules, check_followed, followers_of
+from mask_detector.commands.outputs import output_sinks
 from mask_detector.commands.shared import (
     LIVE_SSD_SIZE,
     WHOLE_PICTURES,
@@ -22,7 +24,7 @@ from mask_detector.wording import counted
 if TYPE_CHECKING:
     import numpy as np
 
-    from mask_detector.sources import LiveOptions
+    from mask_detector.sources import FrameSource, LiveOptions
 
 HELP = "try cameras, display, model, alarms and all else that `video` needs with these options"
 
@@ -46,15 +48,24 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failure_count else 0
 
 
+class _Seen(NamedTuple):
+    """Of the sources that could be opened."""
+
+    sources: list[FrameSource]  # closed again
+    frames: list[np.ndarray]  # the first of each, (h, w, 3) uint8 BGR
+
+
 def _findings(args: argparse.Namespace) -> Iterator[tuple[bool, str]]:
     """Whether each thing works, and a line about it, as soon as it is known."""
-    first_frames: list[np.ndarray] = []
+    seen = _Seen([], [])
     yield _try("options", lambda: _options(args))
-    yield from _sources(args, first_frames)
+    yield from _sources(args, seen)
+    if followers_of(args):
+        yield _try("people", lambda: _people(args, seen.sources))
     if not args.no_display:
         yield _try("display", _display)
     yield _try("model", lambda: _model(args))
-    yield _try("face detector", lambda: _face_detector(args, first_frames))
+    yield _try("face detector", lambda: _face_detector(args, seen.frames))
     if args.alarm and not args.no_alarms:
         yield from _try_at_once("alarm", [lambda text=text: _alarm(text) for text in args.alarm])
     if args.events:
@@ -62,7 +73,7 @@ def _findings(args: argparse.Namespace) -> Iterator[tuple[bool, str]]:
     if args.snapshots:
         yield _try("snapshots", lambda: _place(args.snapshots, is_folder=True))
     if args.output:
-        yield _try("output", lambda: _place(args.output))
+        yield _try("output", lambda: _output(args, seen.sources))
     if args.health:
         yield _try("health", lambda: _health(args.health))
 
@@ -92,8 +103,8 @@ def _options(args: argparse.Namespace) -> str:
     return f"of {args.config}: go together" if args.config else "go together"
 
 
-def _sources(args: argparse.Namespace, frames: list[np.ndarray]) -> Iterator[tuple[bool, str]]:
-    """Try each source by itself, so that one that is dead hides no other; keep first frames."""
+def _sources(args: argparse.Namespace, seen: _Seen) -> Iterator[tuple[bool, str]]:
+    """Try each source by itself, so that one that is dead hides no other."""
     from mask_detector.sources import LiveOptions, source_texts
 
     try:
@@ -103,11 +114,16 @@ def _sources(args: argparse.Namespace, frames: list[np.ndarray]) -> Iterator[tup
         return
     live = LiveOptions(timeout_s=args.timeout)
     yield from _try_at_once(
-        "source", [lambda text=text: _source(text, live, frames) for text in texts]
+        "source", [lambda text=text: _source(text, live, seen) for text in texts]
     )
 
 
-def _source(text: str, live: LiveOptions, frames: list[np.ndarray]) -> str:
+def _people(args: argparse.Namespace, sources: Sequence[FrameSource]) -> str:
+    check_followed(args, sources)
+    return "are followed from frame to frame"
+
+
+def _source(text: str, live: LiveOptions, seen: _Seen) -> str:
     """Open what a text names, and look at a frame; a pattern may name several videos."""
     from mask_detector.sources import open_sources
 
@@ -115,7 +131,8 @@ def _source(text: str, live: LiveOptions, frames: list[np.ndarray]) -> str:
     with contextlib.ExitStack() as stack:
         for source in [stack.enter_context(source) for source in open_sources([text], live)]:
             frame = next(iter(source))
-            frames.append(frame.image)
+            seen.sources.append(source)
+            seen.frames.append(frame.image)
             height, width = frame.image.shape[:2]
             rate = f" at {source.fps:g} frames/s" if source.fps else ""
             found.append(f"{source.name}: {width}x{height}{rate}")
@@ -131,7 +148,6 @@ def _display() -> str:
 
 
 def _model(args: argparse.Namespace) -> str:
-    from mask_detector.alarms.rules import read_alarm_on
     from mask_detector.assets import find_file
     from mask_detector.engines import fastest_sibling
     from mask_detector.labels import display_name
@@ -139,7 +155,7 @@ def _model(args: argparse.Namespace) -> str:
 
     path = fastest_sibling(find_file(args.model), args.engine)
     card = open_classifier(argparse.Namespace(**{**vars(args), "model": path, "engine": ""})).card
-    read_alarm_on(args.alarm_on, card.class_names)
+    alarm_rules(args, card.class_names)
     runners = {"tflite": f"LiteRT, {card.number_format}", "onnx": "ONNX Runtime"}
     engine = runners.get(kind_of(path), "Keras")
     names = ", ".join(display_name(name) for name in card.class_names)
@@ -194,6 +210,11 @@ def _alarm(text: str) -> str:
     if problem := check(text):
         raise MaskDetectorError(f"{name}: {problem}; mend the address or its server")
     return f"{name}: a test was sent"
+
+
+def _output(args: argparse.Namespace, sources: Sequence[FrameSource]) -> str:
+    output_sinks(args, sources)  # opens nothing before the first frame
+    return _place(args.output)
 
 
 def _events(path: Path) -> str:

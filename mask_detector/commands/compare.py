@@ -15,7 +15,7 @@ from mask_detector.architectures import ARCHITECTURES
 from mask_detector.commands.argument_types import list_of, positive, some_of
 from mask_detector.commands.shared import add_face_argument
 from mask_detector.commands.train import add_dataset_arguments, add_knobs, gather_data
-from mask_detector.errors import MaskDetectorError, writing
+from mask_detector.errors import OptionError, writing
 from mask_detector.training_options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     from mask_detector.quiet import load_tensorflow
 
     if args.budget < 0:
-        raise MaskDetectorError(f"--budget {args.budget} is out of range: expected 0 or more")
+        raise OptionError(f"--budget {args.budget} is out of range: expected 0 or more")
     # What is said on the way must not stand before the object.
     aside = contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext()
     with aside:
@@ -117,7 +117,7 @@ def _weights_by_network(texts: list[str]) -> dict[str, str]:
         elif text in ("auto", "imagenet", "none"):
             found[""] = text
         else:
-            raise MaskDetectorError(
+            raise OptionError(
                 f"--backbone-weights {text}: expected auto, imagenet or none for all networks, or "
                 f"for one of them NETWORK=FILE, with one of {', '.join(ARCHITECTURES)}"
             )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mask_detector.commands import video
 from mask_detector.commands.shared import WHOLE_PICTURES, add_judging_arguments, open_pipeline
-from mask_detector.errors import MaskDetectorError, SourceError
+from mask_detector.errors import MaskDetectorError, OptionError, SourceError
 
 HELP = "show the program at work: on the camera if there is one, else on a clip it makes"
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.detector == WHOLE_PICTURES:
-        raise MaskDetectorError(
+        raise OptionError(
             "the demo shows a person whose face a detector has to find, and --detector none looks "
             "for none; leave it out"
         )

@@ -17,7 +17,7 @@ from mask_detector.commands.argument_types import fraction, list_of
 from mask_detector.commands.evaluating import evaluate_dataset
 from mask_detector.commands.evaluating_chain import evaluate_boxes
 from mask_detector.commands.shared import add_judging_arguments, add_part_arguments
-from mask_detector.errors import MaskDetectorError, writing
+from mask_detector.errors import MaskDetectorError, OptionError, writing
 from mask_detector.types import SMALLEST_SIDE
 
 HELP = "measure the classifier alone, or with the detector on photos with annotated faces"
@@ -106,7 +106,7 @@ def _check_way(args: argparse.Namespace) -> None:
     for option in foreign:
         if getattr(args, option):
             name = option.replace("_", "-")
-            raise MaskDetectorError(f"--{name} goes with --{other}, not with --{way}; leave it out")
+            raise OptionError(f"--{name} goes with --{other}, not with --{way}; leave it out")
     if args.output:
         with writing(args.output):
             args.output.mkdir(parents=True, exist_ok=True)

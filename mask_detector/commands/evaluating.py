@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mask_detector.commands.shared import open_classifier
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import OptionError
 from mask_detector.types import SMALLEST_SIDE
 from mask_detector.wording import counted
 
@@ -39,7 +39,7 @@ def evaluate_dataset(args: argparse.Namespace) -> dict[str, Any]:
     smallest = SMALLEST_SIDE if args.smallest_face is None else args.smallest_face
     crops = list_crops(audit, photos, card.class_names, smallest)
     if not crops.is_marked and (args.margin or args.smallest_face):
-        raise MaskDetectorError(
+        raise OptionError(
             f"--margin and --smallest-face are for marked faces, which {args.dataset} has none of: "
             f"its photos are judged whole; leave them out"
         )

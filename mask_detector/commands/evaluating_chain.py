@@ -14,7 +14,7 @@ from mask_detector.commands.shared import (
     open_classifier,
     open_face_detector,
 )
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import OptionError
 
 if TYPE_CHECKING:
     from mask_detector.chain.judging import JudgedPhotos, Setting
@@ -129,16 +129,16 @@ def _sweep(judged: JudgedPhotos, settings: list[Setting]) -> dict[str, Any]:
 def _check_options(args: argparse.Namespace) -> None:
     """Only a sweep tries several values; boxes are for a detector to find."""
     if args.detector == WHOLE_PICTURES:
-        raise MaskDetectorError(
+        raise OptionError(
             "--boxes measures how a detector finds faces, and --detector none looks for none; "
             "judge whole pictures, or the marked faces, with --dataset"
         )
     if args.sweep and args.output:
-        raise MaskDetectorError("--output shows one setting, and --sweep tries many; leave one out")
+        raise OptionError("--output shows one setting, and --sweep tries many; leave one out")
     for option in ("confidence", "margin", "detect_size"):
         values = getattr(args, option)
         if values and len(values) > 1 and not args.sweep:
-            raise MaskDetectorError(
+            raise OptionError(
                 f"--{option.replace('_', '-')} names {len(values)} values; expected one, or "
                 f"--sweep to try them all"
             )

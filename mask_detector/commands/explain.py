@@ -11,7 +11,7 @@ from mask_detector.commands.argument_types import fraction
 from mask_detector.commands.image import photo_paths
 from mask_detector.commands.looking import add_heat_arguments, open_explainer
 from mask_detector.commands.shared import WHOLE_PICTURES, add_judging_arguments, open_face_detector
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import OptionError
 
 if TYPE_CHECKING:
     from mask_detector.explaining.activation_maps import Explanation
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     explainer = open_explainer(args)
     card = explainer.network.card
     if args.class_name not in (None, *card.class_names):
-        raise MaskDetectorError(
+        raise OptionError(
             f"--class {args.class_name}: the model knows {', '.join(card.class_names)}"
         )
     detector = open_face_detector(args, args.confidence, args.detect_size)

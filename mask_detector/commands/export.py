@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mask_detector.commands.argument_types import number_formats
 from mask_detector.engines import sibling_path
-from mask_detector.errors import MaskDetectorError, ModelError
+from mask_detector.errors import MaskDetectorError, ModelError, OptionError
 from mask_detector.runtimes.onnx_runtime import EXPORTING, check_installed
 from mask_detector.wording import counted
 
@@ -101,14 +101,14 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path]:
     if args.output is None:
         return {name: sibling_path(args.model, name) for name in args.format}
     if len(args.format) > 1:
-        raise MaskDetectorError(
+        raise OptionError(
             f"--output {args.output} is one file, but --format names {len(args.format)}; give one "
             f"format, or leave --output out"
         )
     (name,) = args.format
     suffix = ".onnx" if name == "onnx" else ".tflite"
     if args.output.suffix.lower() != suffix:
-        raise MaskDetectorError(f"--output {args.output}: expected a path ending in {suffix}")
+        raise OptionError(f"--output {args.output}: expected a path ending in {suffix}")
     return {name: args.output}
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mask_detector.commands.argument_types import positive
 from mask_detector.commands.shared import DEFAULT_CONFIDENCES, open_face_detector, used_detect_size
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import OptionError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,6 +112,7 @@ def open_guard(
     Raises:
         MaskDetectorError: a file, folder or address that can't be had.
     """
+    check_followed(args, sources)
     sinks: list[FrameSink] = []
     listeners, sender, keeper = [], None, None
     if args.health:
@@ -140,10 +141,31 @@ def open_guard(
         from mask_detector.guard import GuardSink
 
         find_all = None if args.no_blur else _finder_of_all(args)
-        rules = _alarm_rules(args, class_names)
+        rules = alarm_rules(args, class_names)
         guard = GuardSink(listeners, rules, sender, keeper, find_all)
         sinks.insert(0, stack.enter_context(guard))
     return sinks
+
+
+def followers_of(args: argparse.Namespace) -> list[str]:
+    """The options given that need people to be followed."""
+    return [f"--{name}" for name in ("events", "summary", "alarm", "snapshots") if vars(args)[name]]
+
+
+def check_followed(args: argparse.Namespace, sources: Sequence[FrameSource]) -> None:
+    """Refuse to watch over photos: in them nobody stays, comes or goes.
+
+    Raises:
+        OptionError: all sources are photos, and an option speaks of people over time.
+    """
+    from mask_detector.sources import StillSource
+
+    named = followers_of(args)
+    if named and sources and all(isinstance(source, StillSource) for source in sources):
+        raise OptionError(
+            f"{', '.join(named)}: photos show nobody over time, so that there is nothing to "
+            f"tell; leave it out, or see `image --json`"
+        )
 
 
 def _finder_of_all(args: argparse.Namespace) -> Callable[[np.ndarray], list[FaceBox]]:
@@ -171,14 +193,19 @@ def _open_health(
     return HealthSink(board)
 
 
-def _alarm_rules(args: argparse.Namespace, class_names: Sequence[str]) -> AlarmRules:
+def alarm_rules(args: argparse.Namespace, class_names: Sequence[str]) -> AlarmRules:
+    """When to raise an alarm.
+
+    Raises:
+        OptionError: on nothing that the model tells apart.
+    """
     from mask_detector.alarms.rules import AlarmOptions, AlarmRules, read_alarm_on
     from mask_detector.labels import meaning_of
 
     alarm_on = read_alarm_on(args.alarm_on, class_names)
     is_of_use = any(name in alarm_on or meaning_of(name) in alarm_on for name in class_names)
     if (args.alarm or args.snapshots) and not is_of_use:
-        raise MaskDetectorError(
+        raise OptionError(
             f"--alarm-on {args.alarm_on} would never raise an alarm, for the model tells apart "
             f"{', '.join(class_names)}; name some of these, as in --alarm-on {class_names[0]}"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mask_detector.commands.shared import add_judging_arguments, check_blurring, open_pipeline
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import MaskDetectorError, OptionError
 
 if TYPE_CHECKING:
     from mask_detector.sinks import FrameSink
@@ -19,7 +19,7 @@ HELP = "judge the faces of photos, or with --detector none whole photos; one lin
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO|FOLDER")
+    parser.add_argument("photos", nargs="+", type=_path, metavar="PHOTO|FOLDER")
     add_judging_arguments(parser)
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="save annotated copies in this folder"
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from mask_detector.sources import StillSource
 
     check_blurring(args)
-    paths = photo_paths(args.photos)
+    paths = photo_paths(args.photos, args.output)
     with contextlib.ExitStack() as stack:
         sinks = [stack.enter_context(sink) for sink in _output_sinks(args.output, paths)]
         pipeline = open_pipeline(args)
@@ -92,15 +92,21 @@ def _lines(frame: Frame, faces: list[Face]) -> list[str]:
     ]
 
 
-def photo_paths(given: list[Path]) -> list[Path]:
-    """The photos themselves, and those in folders."""
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a photo or a folder, not nothing")
+    return Path(text)
+
+
+def photo_paths(given: list[Path], output: Path | None = None) -> list[Path]:
+    """The photos themselves, and those in folders; not what an earlier run has left in `output`."""
     from mask_detector.sources import photos_in
 
     paths: list[Path] = []
     for path in given:
         if not path.exists():
             raise MaskDetectorError(f"no such photo or folder: {path}")
-        paths += photos_in(path) if path.is_dir() else [path]
+        paths += photos_in(path, output) if path.is_dir() else [path]
     return paths
 
 
@@ -114,7 +120,7 @@ def _output_sinks(folder: Path | None, paths: list[Path]) -> list[FrameSink]:
     originals = {path.resolve() for path in paths}
     for path in paths:
         if sink.target_of(str(path)).resolve() in originals:
-            raise MaskDetectorError(
+            raise OptionError(
                 f"--output {folder} lies among the photos themselves: {path} would be written "
                 f"over one of them; choose another folder"
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mask_detector.commands.argument_types import fraction, whole_number
 from mask_detector.commands.looking import add_heat_arguments, open_explainer
 from mask_detector.commands.shared import add_model_arguments, add_part_arguments
-from mask_detector.errors import MaskDetectorError, writing
+from mask_detector.errors import OptionError, writing
 from mask_detector.wording import counted
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     photos = photos_of_part(audit, args.part, args.split_seed, class_names)
     crops = list_crops(audit, photos, class_names)
     if args.margin is not None and not crops.is_marked:
-        raise MaskDetectorError(
+        raise OptionError(
             f"--margin is for marked faces, which {args.dataset} has none of: its photos are "
             f"judged whole; leave it out"
         )

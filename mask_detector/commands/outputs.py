@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import OptionError
 
 if TYPE_CHECKING:
     from mask_detector.sinks import FrameSink
@@ -29,25 +29,24 @@ def output_sinks(args: argparse.Namespace, sources: Sequence[FrameSource]) -> li
     Raises:
         MaskDetectorError: it names no kind of file that we write, or a source.
     """
-    from mask_detector.capture.source_names import path_of
     from mask_detector.sinks import PICTURE_SUFFIXES, VIDEO_CODECS, PictureSink, SinkPerStream
     from mask_detector.sources import StillSource
 
     output = args.output
     if output is None:
         return []
-    files = [path for path in map(path_of, _texts(args)) if path.is_file()]
     paths, streams = output_paths(args, sources), streams_of(sources)
     for path in paths.values():
-        if path.exists() and any(path.samefile(file) for file in files):
-            raise MaskDetectorError(f"--output {path} is a source itself; choose another name")
+        if any(_is_read(path, source) for source in sources):
+            raise OptionError(f"--output {path} is a source itself; choose another name")
     suffix = output.suffix.lower()
     if suffix in VIDEO_CODECS:
         return [SinkPerStream(lambda name: _video_sink(paths[name], streams[name]))]
-    is_one_photo = len(sources) == len(files) == 1 and isinstance(sources[0], StillSource)
+    is_photos = len(sources) == 1 and isinstance(sources[0], StillSource)
+    is_one_photo = is_photos and len(sources[0].files) == 1
     if suffix in PICTURE_SUFFIXES and is_one_photo:
         return [PictureSink(output)]
-    raise MaskDetectorError(
+    raise OptionError(
         f"--output {output} ends in {suffix or 'nothing'}; expected a video "
         f"({', '.join(VIDEO_CODECS)}), or for one photo a picture ({', '.join(PICTURE_SUFFIXES)})"
     )
@@ -60,17 +59,27 @@ def output_paths(args: argparse.Namespace, sources: Sequence[FrameSource]) -> di
     streams, output = streams_of(sources), args.output
     if output is None or len(streams) == 1:
         return {name: output for name in streams if output}
-    # The last part of a path or address says most; where two are alike they get numbers.
-    names = unlike([re.sub(r"[^\w.-]+", "_", stream.rpartition("/")[2]) for stream in streams])
+    names = unlike([_short_name(stream) for stream in streams])
     paths = [output.with_stem(f"{output.stem}_{name}") for name in names]
     return dict(zip(streams, paths, strict=True))
 
 
-def _texts(args: argparse.Namespace) -> list[str]:
-    """What the sources are, without the names that people gave them."""
-    from mask_detector.capture.source_names import source_texts, split_name
+def _short_name(stream: str) -> str:
+    """The last part of a path or address, which says most, fit for the name of a file."""
+    from mask_detector.sinks import VIDEO_CODECS
 
-    return [split_name(text)[1] for text in source_texts(args.source or ["0"])]
+    last = Path(stream.rpartition("/")[2])
+    return re.sub(r"[^\w.-]+", "_", last.stem if last.suffix.lower() in VIDEO_CODECS else last.name)
+
+
+def _is_read(path: Path, source: FrameSource) -> bool:
+    """Whether writing there would destroy what a source reads; films beside photos are not read."""
+    from mask_detector.capture.stills import is_photo
+    from mask_detector.sources import StillSource
+
+    if not path.exists() or (isinstance(source, StillSource) and not is_photo(path)):
+        return False
+    return any(path.samefile(file) for file in source.files if file.exists())
 
 
 def _video_sink(path: Path, source: FrameSource) -> FrameSink:

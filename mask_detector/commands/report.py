@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask_detector.errors import writing
+from mask_detector.errors import MaskDetectorError, writing
+from mask_detector.wording import counted
 
 if TYPE_CHECKING:
     from mask_detector.compliance.report import WatchReport
@@ -45,6 +46,12 @@ def run(args: argparse.Namespace) -> int:
     from mask_detector.events.lines import log_of
 
     report = _read(args.events)
+    if report.damaged_count and not report.event_count:
+        raise MaskDetectorError(
+            f"{', '.join(map(str, args.events))}: not one of "
+            f"{counted(report.damaged_count, 'line')} can be read; expected what --events has "
+            f"written, .jsonl or .csv as its name says"
+        )
     name = log_of(args.events[0]).stem
     picture = args.output / f"{name}_report.png"
     page = picture.with_suffix(".html")

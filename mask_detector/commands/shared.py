@@ -14,7 +14,7 @@ from mask_detector.commands.argument_types import (
     up_to,
 )
 from mask_detector.engines import ENGINES, fastest_sibling
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import OptionError
 from mask_detector.orientations import ALL_ORIENTATIONS
 from mask_detector.types import LEAST_FACE_SIDE
 
@@ -185,7 +185,7 @@ def check_blurring(args: argparse.Namespace) -> None:
         MaskDetectorError: `--blur` with whole pictures.
     """
     if args.blur and args.detector == WHOLE_PICTURES:
-        raise MaskDetectorError(
+        raise OptionError(
             "--detector none looks for no faces, so that --blur would blur whole pictures; leave "
             "one of them out"
         )
@@ -269,5 +269,5 @@ def class_names_of(text: str | None) -> tuple[str, ...] | None:
     """
     names = tuple(name.strip() for name in text.split(",")) if text else None
     if names and len(set(names)) != len(names):
-        raise MaskDetectorError(f"--classes {text} names a class twice")
+        raise OptionError(f"--classes {text} names a class twice")
     return names

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mask_detector.commands.argument_types import fraction, some_of
 from mask_detector.commands.shared import add_face_argument
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import MaskDetectorError, OptionError
 from mask_detector.labels import Meaning, meaning_of
 from mask_detector.wording import counted
 
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     from mask_detector.synthesis.face_landmarks import open_head_finder
 
     if args.seed < 0:
-        raise MaskDetectorError(f"--seed {args.seed}: expected 0 or more")
+        raise OptionError(f"--seed {args.seed}: expected 0 or more")
     if not args.photos.is_dir():
         raise MaskDetectorError(f"no folder {args.photos}: expected photos of bare faces")
     folder_of = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask_detector.commands.argument_types import positive
-from mask_detector.commands.guarding import add_guard_arguments, open_guard
+from mask_detector.commands.guarding import add_guard_arguments, followers_of, open_guard
 from mask_detector.commands.outputs import output_sinks, streams_of
 from mask_detector.commands.shared import (
     WHOLE_PICTURES,
@@ -20,7 +20,7 @@ from mask_detector.commands.shared import (
     check_blurring,
     open_pipeline,
 )
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import OptionError
 from mask_detector.wording import counted
 
 if TYPE_CHECKING:
@@ -140,13 +140,15 @@ def _run(args: argparse.Namespace) -> None:
             watch(sources, annotate, sinks, width=args.width, profile=profile, signals=signals)
         finally:
             seconds = time.monotonic() - started
-            stack.close()  # files are complete before anyone reads that they are
-            if tally.frame_count:
-                for path in (path for sink in sinks for path in sink.saved):
-                    print(f"saved {path}")
-                print(summary(tally, seconds, is_whole=args.detector == WHOLE_PICTURES))
-                if args.profile:
-                    print(profile.table())
+            try:
+                stack.close()  # files are complete before anyone reads that they are
+            finally:
+                if tally.frame_count:
+                    for path in (path for sink in sinks for path in sink.saved):
+                        print(f"saved {path}")
+                    print(summary(tally, seconds, is_whole=args.detector == WHOLE_PICTURES))
+                    if args.profile:
+                        print(profile.table())
 
 
 def check_options(args: argparse.Namespace) -> None:
@@ -156,15 +158,14 @@ def check_options(args: argparse.Namespace) -> None:
         MaskDetectorError: an option out of range, or two that can't go together.
     """
     if args.width and not 16 <= args.width <= 16384:
-        raise MaskDetectorError(f"--width {args.width} is out of range: expected 16 to 16384, or 0")
+        raise OptionError(f"--width {args.width} is out of range: expected 16 to 16384, or 0")
     if args.retries is not None and args.retries < 0:
-        raise MaskDetectorError(f"--retries {args.retries}: expected 0 or more")
+        raise OptionError(f"--retries {args.retries}: expected 0 or more")
     check_blurring(args)
     if args.detector == WHOLE_PICTURES:
         _check_whole_pictures(args)
-    guards = (args.events, args.summary, args.alarm, args.snapshots)
-    if args.no_tracks and any(guards):
-        raise MaskDetectorError(
+    if args.no_tracks and followers_of(args):
+        raise OptionError(
             "--no-tracks follows nobody, so that there are no people to count; leave it out with "
             "--events, --summary, --alarm and --snapshots"
         )
@@ -172,12 +173,12 @@ def check_options(args: argparse.Namespace) -> None:
 
 def _check_whole_pictures(args: argparse.Namespace) -> None:
     if args.summary:
-        raise MaskDetectorError(
+        raise OptionError(
             "--summary counts people, whom --detector none looks for none of; leave it out (the "
             "last line says how many frames each class had)"
         )
     if args.snapshots and not args.no_blur:
-        raise MaskDetectorError(
+        raise OptionError(
             "--detector none looks for no faces, so that snapshots would be blurred whole; add "
             "--no-blur, or leave out --snapshots"
         )
