@@ -33,6 +33,15 @@ def probabilities_of(logits: np.ndarray) -> np.ndarray:
     return softmax(logits).astype(np.float32)
 
 
+def are_logits(answers: np.ndarray) -> bool:
+    """Whether what a network says of some pictures, `(n, outputs)`, can be no probabilities.
+
+    PyTorch's classifiers leave softmax to the caller, most of Keras' have it inside.
+    """
+    has_sum_1 = answers.shape[1] == 1 or np.allclose(answers.sum(axis=1), 1, atol=1e-2)
+    return not has_sum_1 or answers.min() < 0 or answers.max() > 1 + 1e-3
+
+
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Divide the logits behind probabilities by the temperature.
 

@@ -156,6 +156,63 @@ def test_classes_that_contradict_the_card_are_refused(saved):
     assert load_classifier(saved, class_names=NAMES).card.class_names == NAMES
 
 
+def simple(keras, outputs, activation, shape=(SIZE, SIZE, 3)):
+    return keras.Sequential([
+        keras.Input(shape),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(outputs, activation=activation),
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("outputs, last", [(2, "softmax"), (3, "softmax"), (1, "sigmoid")])
+@pytest.mark.parametrize("kind", ["m.keras", "m.tflite"])
+def test_the_softmax_that_a_model_from_elsewhere_lacks_is_put_after_it(
+    keras, outputs, last, kind, tmp_path
+):
+    from mask_detector.runtimes.litert_conversion import to_litert
+
+    model = simple(keras, outputs, None)
+    model.layers[-1].set_weights(
+        [np.full((3, outputs), 3.0) + np.arange(outputs), np.zeros(outputs)]
+    )
+    whole = keras.Sequential([model, keras.layers.Activation(last)])
+    crops = np.random.default_rng(1).integers(0, 256, (4, SIZE, SIZE, 3), np.uint8)
+    expected = whole(crops / np.float32(127.5) - 1).numpy()
+    if outputs == 1:
+        expected = np.concatenate([1 - expected, expected], axis=1)
+    names = NAMES if outputs < 3 else (*NAMES, "wrong")
+    if kind == "m.keras":
+        model.save(tmp_path / kind)
+    else:
+        (tmp_path / kind).write_bytes(to_litert(model, (1, SIZE, SIZE, 3)))
+    answers = load_classifier(tmp_path / kind, class_names=names).predict(crops)
+    np.testing.assert_allclose(answers, expected, atol=1e-4)
+
+
+def test_a_model_whose_answers_are_no_numbers_is_refused(keras, tmp_path):
+    model = simple(keras, 2, "softmax")
+    model.layers[-1].set_weights([np.full((3, 2), np.nan), np.zeros(2)])
+    model.save(tmp_path / "m.h5")
+    with pytest.raises(ModelError, match="answers with what is no number"):
+        load_classifier(tmp_path / "m.h5", class_names=NAMES)
+
+
+def test_other_shapes_than_square_pictures_and_a_number_per_class_are_refused(keras, tmp_path):
+    simple(keras, 2, "softmax", (SIZE, SIZE + 8, 3)).save(tmp_path / "wide.keras")
+    inputs = keras.Input((SIZE, SIZE, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(inputs)
+    ends = [keras.layers.Dense(2, "softmax")(pooled) for _ in range(2)]
+    keras.Model(inputs, ends).save(tmp_path / "two.keras")
+    keras.Model(inputs, keras.layers.Conv2D(2, 3)(inputs)).save(tmp_path / "map.keras")
+    for name, words in (("wide", "takes input of shape"), ("two", "answers in shape"),
+                        ("map", "answers in shape")):  # fmt: skip
+        with pytest.raises(ModelError, match=words):
+            load_classifier(tmp_path / f"{name}.keras", class_names=NAMES)
+    simple(keras, 1, "sigmoid").save(tmp_path / "one.keras")
+    with pytest.raises(ModelError, match=r"1 output \(it is the probability of the second of two"):
+        load_classifier(tmp_path / "one.keras", class_names=("mask",))
+
+
 def test_a_model_that_takes_no_pictures_is_refused(keras, tmp_path):
     model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(2)])
     model.save(tmp_path / "m.keras")

@@ -12,7 +12,7 @@ from conftest import ROOT
 
 from mask_detector.cli import main
 from mask_detector.engines import fastest_sibling, sibling_path
-from mask_detector.errors import ModelError
+from mask_detector.errors import ModelError, OptionError
 from mask_detector.file_hash import sha256_of
 from mask_detector.mask_classifiers import load_classifier
 from mask_detector.model_file import kind_of, read_card, save_model
@@ -249,7 +249,7 @@ def test_the_export_verb_writes_it_and_says_what_it_lost(exported, tmp_path, cap
     assert read_card(path) == expected
     assert fastest_sibling(path, "auto") == path
     for engine in ("keras", "litert"):
-        with pytest.raises(ModelError, match=f"--engine {engine} can't run"):
+        with pytest.raises(OptionError, match=f"--engine {engine} can't run"):
             fastest_sibling(path, engine)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"ours.keras", "ours.onnx", "ours_float32.tflite", "photos"}
@@ -258,12 +258,12 @@ def test_the_export_verb_writes_it_and_says_what_it_lost(exported, tmp_path, cap
 def test_a_wrong_turn_of_the_export_is_one_line(exported, tmp_path, capsys):
     photos = colour_folders(tmp_path / "photos", 9)
     keras_file = exported.with_suffix(".keras")
-    for model, options, words in (
-        (exported, [], "can't be exported"),
-        (keras_file, ["--format", "onnx", "-o", "m.tflite"], "expected a path ending in .onnx"),
-        (keras_file, ["--format", "int8", "-o", "m.onnx"], "expected a path ending in .tflite"),
+    for model, options, code, words in (
+        (exported, [], 1, "can't be exported"),
+        (keras_file, ["--format", "onnx", "-o", "m.tflite"], 2, "expected a path ending in .onnx"),
+        (keras_file, ["--format", "int8", "-o", "m.onnx"], 2, "expected a path ending in .tflite"),
     ):
         arguments = ["export", "-m", model, "-d", photos, *options]
-        assert main(list(map(str, arguments))) == 1
+        assert main(list(map(str, arguments))) == code
         (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error: ")]
         assert words in line

@@ -23,8 +23,8 @@ import numpy as np
 
 from mask_detector.assets import provide_ssd
 from mask_detector.errors import ModelError
+from mask_detector.keras_files import load_keras
 from mask_detector.labels import Meaning, display_name, meaning_of
-from mask_detector.mask_classifiers import load_keras
 from mask_detector.model_file import read_card
 from mask_detector.profiling import Profile
 from mask_detector.types import Frame

@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from mask_detector.export import export_variants, variants_text
-    from mask_detector.mask_classifiers import load_keras
+    from mask_detector.keras_files import load_keras
     from mask_detector.model_file import kind_of, read_card
 
     outputs = _outputs(args)

@@ -265,9 +265,11 @@ def class_names_of(text: str | None) -> tuple[str, ...] | None:
     """Read `--classes A,B,...`; None where it is not given.
 
     Raises:
-        MaskDetectorError: a name stands there twice.
+        OptionError: a name stands there twice, or is empty.
     """
     names = tuple(name.strip() for name in text.split(",")) if text else None
+    if names and not all(names):
+        raise OptionError(f"--classes {text}: a name is missing between two commas, or at an end")
     if names and len(set(names)) != len(names):
         raise OptionError(f"--classes {text} names a class twice")
     return names

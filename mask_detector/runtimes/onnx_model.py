@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mask_detector.calibration import probabilities_of
+from mask_detector.calibration import are_logits, probabilities_of
 from mask_detector.cores import core_count
 from mask_detector.errors import ModelError
 from mask_detector.runtimes.onnx_runtime import open_session
@@ -78,15 +78,11 @@ class OnnxModel:
         return self._session.run(None, {self._input_name: values})[0]
 
     def _probe(self) -> bool:
-        """Whether answers are logits: the file does not say, but no probability is beyond 0-1.
-
-        PyTorch's classifiers leave softmax to the caller, Keras' have it inside.
-        """
+        """Whether answers are logits: the file does not say."""
         height, width = (side or _PROBE_SIDE for side in self.input_shape[1:3])
         shape = (self._chunk, height, width, 3)
         answers = self._run(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
-        has_sum_1 = answers.shape[1] == 1 or np.allclose(answers.sum(axis=1), 1, atol=1e-2)
-        return not has_sum_1 or answers.min() < 0 or answers.max() > 1 + 1e-3
+        return answers.ndim == 2 and are_logits(answers)
 
 
 def _shape(sizes: list[int | str | None]) -> tuple[int | None, ...]:
