@@ -7,6 +7,7 @@ import shutil
 import threading
 
 import cv2
+import numpy as np
 import pytest
 from conftest import SHIPPED_MODEL, assert_clear_error, write_video
 from stream_servers import MjpegServer, silent_server
@@ -89,6 +90,7 @@ def test_what_works_is_said_line_by_line_and_nothing_is_left_behind(
     expected = [
         "options go together",
         "source door: 512x600 at 25 frames/s",
+        "people are followed from frame to frame",
         f"model {MODEL[1]}: run by LiteRT, int8; tells apart: Mask, No Mask",
         "face detector ssd-opencv: run by OpenCV; 1 face in a frame of 512x600",
         f"alarm json://127.0.0.1:{port}: a test was sent",
@@ -123,11 +125,12 @@ def test_each_failure_is_a_line_and_hides_no_other(run, clip, face_folder, tmp_p
         )  # fmt: skip
     expected = [
         (True, "options"),
-        (False, "source: nothing answers at rtsp://127.0.0.1:1/x within 1 s"),
+        (False, "source: rtsp://127.0.0.1:1/x can't be opened: nothing answers within 1 s"),
         (True, "source yard: 512x600"),
         (False, "source: no camera 77; plug one in"),
         (False, "source: no source none.mp4"),
-        (False, f"source: nothing answers at http://127.0.0.1:{port}/"),
+        (False, f"source: http://127.0.0.1:{port}/ can't be opened"),
+        (True, "people are followed"),
         (False, "display: there is no display; add --no-display"),
         (False, f"model: {tmp_path}/model.tflite is not a model file"),
         (True, "face detector ssd: run by"),
@@ -142,11 +145,27 @@ def test_each_failure_is_a_line_and_hides_no_other(run, clip, face_folder, tmp_p
     assert len(found) == len(expected), done.stdout
     for (is_fine, line), (should_be_fine, beginning) in zip(found, expected, strict=True):
         assert is_fine == should_be_fine and line.startswith(beginning), line
-    assert "expected for instance sound" in found[10][1]
+    assert "expected for instance sound" in found[11][1]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "cameras.txt", "dir.csv", "model.tflite", "taken",
     ]  # fmt: skip
     assert (tmp_path / "taken").read_text() == "a file"
+
+
+def test_what_video_would_refuse_fails_here_too(run, clip, tmp_path):
+    (tmp_path / "photo.png").write_bytes(cv2.imencode(".png", np.zeros((90, 90, 3)))[1].tobytes())
+    for options, words in (
+        (["--source", clip, "--output", clip], "output: --output"),
+        (["--source", clip, "--output", "x.wmv"], "output: --output x.wmv ends in .wmv"),
+        (["--source", clip, "--alarm", "json://127.0.0.1:1", "--alarm-on", "wrong"],
+         "model: --alarm-on wrong would never raise an alarm"),
+        (["--source", "photo.png", "--events", "e.jsonl"], "people: --events: photos show nobody"),
+    ):  # fmt: skip
+        arguments = (*options, *MODEL, "--no-display", "--no-alarms", "--detector", "haar")
+        done = run("-m", "mask_detector", "check", *arguments, cwd=tmp_path)
+        failures = [line for is_fine, line in findings(done) if not is_fine]
+        assert done.returncode == 1 and len(failures) == 1, done.stdout
+        assert failures[0].startswith(words)
 
 
 def test_options_may_come_from_a_file_and_alarms_may_be_left_out(run, clip, webhook, tmp_path):
@@ -157,15 +176,16 @@ def test_options_may_come_from_a_file_and_alarms_may_be_left_out(run, clip, webh
     options = ("--config", "c.toml", "--no-alarms", "--events", "e.csv")
     found = findings(run("-m", "mask_detector", "check", *options, cwd=tmp_path))
     assert [(is_fine, line.split(" ")[0]) for is_fine, line in found] == [
-        (True, "options"), (True, "source"), (False, "model:"), (True, "face"), (True, "events"),
+        (True, "options"), (True, "source"), (True, "people"), (False, "model:"), (True, "face"),
+        (True, "events"),
     ]  # fmt: skip
-    assert "'hats' can't raise an alarm" in found[2][1] and webhook.received == []
-    assert found[3][1].startswith("face detector haar: ")
+    assert "'hats' can't raise an alarm" in found[3][1] and webhook.received == []
+    assert found[4][1].startswith("face detector haar: ")
     found = findings(run("-m", "mask_detector", "check", *options[:3], cwd=tmp_path))
     assert not found[-1][0] and "ending in .jsonl or .csv" in found[-1][1]
     (tmp_path / "c.toml").write_text("sorce = '0'")
     done = run("-m", "mask_detector", "check", *options, cwd=tmp_path)
-    assert_clear_error(done, "c.toml, line 1", "did you mean source?")
+    assert_clear_error(done, "c.toml, line 1", "did you mean source?", code=2)
 
 
 def test_options_that_contradict_each_other_are_told_like_the_rest(run, clip, tmp_path):

@@ -202,6 +202,7 @@ def test_an_empty_file_is_a_report_of_nobody(run, tmp_path):
     ("arguments", "words"),
     [
         (["none.jsonl"], "there is no events file none.jsonl"),
+        (["notes.jsonl"], "not one of 3 lines can be read"),
         (["clip.mp4"], "ending in .jsonl or .csv"),
         (["."], "ending in .jsonl or .csv"),
         (["events.jsonl", "-o", "events.jsonl"], "events.jsonl can't be written"),
@@ -209,7 +210,9 @@ def test_an_empty_file_is_a_report_of_nobody(run, tmp_path):
 )
 def test_what_cannot_be_read_or_written_is_a_clear_error(run, tmp_path, arguments, words):
     (tmp_path / "events.jsonl").write_bytes(b"")
-    assert_clear_error(run("-m", "mask_detector", "report", *arguments, cwd=tmp_path), words)
+    (tmp_path / "notes.jsonl").write_text("no\nevents\nat all\n")
+    done = run("-m", "mask_detector", "report", *arguments, cwd=tmp_path)
+    assert_clear_error(done, words, code=2 if "ending in" in words else 1)
 
 
 def report_of(events):

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import ROOT, SHIPPED_MODEL, assert_clear_error, write_video
+from small_disk import small_disk
 
 from mask_detector.face_detectors import open_detector
 
@@ -194,7 +195,45 @@ def test_a_video_that_breaks_off_is_saved_as_far_as_it_goes_and_is_an_error(run,
     assert 5 < frame_count < 15 and frame_count_of(tmp_path / "out.avi") == frame_count
 
 
-@pytest.mark.parametrize("asked_by", [signal.SIGINT, signal.SIGTERM])
+def test_a_full_disk_leaves_no_film_and_is_an_error(run, clips, tmp_path):
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        done = run(SCRIPT, "--source", clips / "whole.avi", *MODEL, "--no-display",
+                   "--output", disk / "out.avi")  # fmt: skip
+        assert_clear_error(done, f"{disk}/out.avi can't be written: it holds", "of 20 frames",
+                           "is the disk full?")  # fmt: skip
+    assert "saved" not in done.stdout and "20 frames" in done.stdout
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's full device")
+def test_an_output_that_takes_nothing_is_one_line_and_stops_no_watch(clips):
+    command = [sys.executable, str(ROOT / SCRIPT), "--source", str(clips / "whole.avi"),
+               *map(str, MODEL), "--no-display", "--summary", "0.01"]  # fmt: skip
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.count("summaries can't be written") == 1
+    assert done.stderr.splitlines()[-1].startswith("error: [Errno 28]")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_whoever_closes_its_streams_can_watch(closed, clips, tmp_path):
+    words = f"{sys.executable} {ROOT / SCRIPT} --source {clips / 'whole.avi'} --no-display"
+    line = f"{words} {' '.join(map(str, MODEL))} --output {tmp_path / 'out.mp4'} {closed}"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert frame_count_of(tmp_path / "out.mp4") == 20
+
+
+def test_two_films_are_saved_under_their_names(run, clips, tmp_path):
+    done = run(SCRIPT, "--source", clips / "short.mp4", "--source", clips / "whole.avi", *MODEL,
+               "--no-display", "--output", tmp_path / "seen.mp4")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    names = {"seen_short.mp4", "seen_whole.mp4"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert {line.rpartition("/")[2] for line in done.stdout.splitlines()[:2]} == names
+
+
+@pytest.mark.parametrize("asked_by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_or_a_service_manager_ends_with_the_summary_and_a_whole_file(
     asked_by, start, clips, tmp_path
 ):
@@ -244,6 +283,7 @@ def test_photos_in_a_window_stay_until_a_key_and_escape_ends(start, screen, clip
     assert frame_count_of(tmp_path / "out.mp4") == 2
 
 
+MODEL_WORDS = tuple(map(str, MODEL))
 NO_MODEL = ("--model", "no/such.keras")  # for what must be refused before a model is loaded
 
 
@@ -266,6 +306,13 @@ NO_MODEL = ("--model", "no/such.keras")  # for what must be refused before a mod
         (["--output", "out"], ["--output out", ".mp4"]),
         (["--output", "out.png", *NO_MODEL], ["out.png", ".mp4"]),
         (["--output", "{clips}/short.mp4"], ["short.mp4", "is a source itself"]),
+        (["--source", "{clips}/sho*.mp4", "--output", "{clips}/short.mp4", *NO_MODEL],
+         ["short.mp4", "is a source itself"]),
+        (["--source", "file://{clips}/short.mp4", "--output", "{clips}/short.mp4", *NO_MODEL],
+         ["short.mp4", "is a source itself"]),
+        (["--source", "{clips}/photos", "--events", "{cwd}/e.jsonl", *MODEL_WORDS],
+         ["--events", "photos show nobody over time"]),
+        (["--detector", "haar", "--confidence", "0.5"], ["--confidence", "--detector haar"]),
         (["--source", "{clips}/photos", "--output", "one.png", *NO_MODEL], ["one.png", ".mp4"]),
         (["--source", "{clips}/photos", "--output", "{clips}/photos/1.png", *NO_MODEL],
          ["photos/1.png"]),
@@ -283,7 +330,9 @@ def test_a_wrong_turn_is_one_clear_line(run, clips, tmp_path, face_folder, case)
     if "--source" not in options:
         options += ["--source", str(clips / "short.mp4")]
     done = run(SCRIPT, *options, cwd=tmp_path)
-    assert_clear_error(done, *(word.format(**places) for word in words))
+    at_fault = {"--classes", "--output", "--width", "--events", "--confidence"}
+    code = 2 if at_fault & set(options) else 1
+    assert_clear_error(done, *(word.format(**places) for word in words), code=code)
     assert done.stderr.count("\n") == 1 and "secret" not in done.stderr, done.stderr
     assert done.stdout == "" and list(tmp_path.iterdir()) == []
     assert {path: path.stat().st_mtime_ns for path in clips.rglob("*")} == before
@@ -300,6 +349,9 @@ def test_a_wrong_turn_is_one_clear_line(run, clips, tmp_path, face_folder, case)
         ["--no-tracks", "--every-frame"],
         ["--detector", "dlib"],
         ["--input-range", "0"],
+        ["--input-range", "nan,1"],
+        ["--input-range", "1,-1"],
+        ["--min-face", "-4"],
         ["--no-such-option"],
     ],
     ids=" ".join,

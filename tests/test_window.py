@@ -56,7 +56,8 @@ show, cv2.imshow = cv2.imshow, lambda title, image: (shown.append(image.copy()),
 
 def frames(name):
     for index in range(3000 if what != "lost" else 5):
-        image = np.full((240, 320, 3), (index if name == "door" else 200) % 256, np.uint8)
+        size = (2000, 4000, 3) if what == "large" else (240, 320, 3)
+        image = np.full(size, (index if name == "door" else 200) % 256, np.uint8)
         yield Frame(image, index, index / 25, name, is_still=is_still)
         time.sleep(0 if is_still else 0.01)
     signals.changes.put(SourceChange(name, True, 1_700_000_000.0, "gone"))
@@ -95,6 +96,14 @@ def end_of(process):
     shown, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     return int(shown.split()[0])
+
+
+def test_a_large_picture_opens_in_a_window_that_fits_a_screen(watcher, screen):
+    process, window = watcher("large")
+    width, height = screen.size_of(window)
+    assert width <= 1280 and height <= 720 and width / height == pytest.approx(2, rel=0.05)
+    screen.press(window, "q")
+    end_of(process)
 
 
 @pytest.mark.parametrize("what", ["video", "photos"])

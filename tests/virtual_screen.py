@@ -43,6 +43,12 @@ class VirtualScreen:
             time.sleep(0.2)
         raise AssertionError("no window appeared")
 
+    def size_of(self, window: int) -> tuple[int, int]:
+        """Width and height in pixels."""
+        found = self._xdotool("getwindowgeometry", "--shell", str(window))
+        values = dict(line.split("=") for line in found.split())
+        return int(values["WIDTH"]), int(values["HEIGHT"])
+
     def press(self, window: int, key: str) -> None:
         """Press a key with the keyboard's focus on the window, as after a click into it."""
         self._xdotool("windowfocus", "--sync", str(window))

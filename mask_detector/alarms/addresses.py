@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from mask_detector.alarms.sound import play_alarm
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import MaskDetectorError, OptionError
 from mask_detector.events.records import WatchEvent
 from mask_detector.home_paths import expanded
 from mask_detector.labels import display_name
@@ -118,7 +118,7 @@ class AppriseAddress:
         self.name = _without_credentials(text)  # until more is known
         self._service = self._open()
         if self._service is None:
-            raise MaskDetectorError(
+            raise OptionError(
                 f"{self.name} is nothing that alarms can be sent to{self._reason(': ')}; expected "
                 f"for instance {_EXAMPLES}; all are in {_LIST}"
             )

@@ -74,7 +74,10 @@ def open_stream(address: str, shown: str, timeout_s: float) -> cv2.VideoCapture:
     ]
     capture = _opened(address, cv2.CAP_FFMPEG, options)
     if capture is None:
-        raise SourceError(f"nothing answers at {shown} within {timeout_s:g} s")
+        raise SourceError(
+            f"{shown} can't be opened: nothing answers within {timeout_s:g} s, or what is there is "
+            f"no video"
+        )
     return capture
 
 

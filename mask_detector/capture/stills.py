@@ -61,23 +61,16 @@ class StillSource(Closing):
             raise SourceError(f"{self.name} holds no readable photo")
 
 
-def photos_in(folder: Path, left_out: Path | None = None) -> list[Path]:
+def photos_in(folder: Path) -> list[Path]:
     """All files below a folder that are not hidden, in order; what they hold is found on reading.
-
-    Args:
-        folder: where to look.
-        left_out: a folder below it whose files do not count.
 
     Raises:
         SourceError: not one file.
     """
-    other = absolute(left_out) if left_out and absolute(left_out) != absolute(folder) else None
     paths = sorted(
         path
         for path in folder.rglob("*")
-        if path.is_file()
-        and not any(p.startswith(".") for p in path.relative_to(folder).parts)
-        and not (other and absolute(path).is_relative_to(other))
+        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts)
     )
     if not paths:
         raise SourceError(f"folder {folder} holds no files; expected photos")

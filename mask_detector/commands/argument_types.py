@@ -49,12 +49,23 @@ def up_to(most: int) -> Callable[[str], int]:
 
 
 def number_pair(text: str) -> tuple[float, float]:
-    """An argparse type: two numbers, `-1,1`."""
+    """An argparse type: two finite numbers, the lower first, `-1,1`."""
     try:
         low, high = (float(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected two numbers, as in -1,1") from None
+        low = high = math.nan
+    if not -math.inf < low < high < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected two numbers, the lower first, as in -1,1"
+        )
     return low, high
+
+
+def pixel_count(text: str) -> int:
+    """An argparse type: a number of pixels from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of pixels from 0")
+    return int(text)
 
 
 def detect_size(text: str) -> int:

@@ -112,7 +112,6 @@ def open_guard(
     Raises:
         MaskDetectorError: a file, folder or address that can't be had.
     """
-    check_followed(args, sources)
     sinks: list[FrameSink] = []
     listeners, sender, keeper = [], None, None
     if args.health:

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from mask_detector.sources import StillSource
 
     check_blurring(args)
-    paths = photo_paths(args.photos, args.output)
+    paths = photo_paths(args.photos)
     with contextlib.ExitStack() as stack:
         sinks = [stack.enter_context(sink) for sink in _output_sinks(args.output, paths)]
         pipeline = open_pipeline(args)
@@ -98,15 +98,15 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
-def photo_paths(given: list[Path], output: Path | None = None) -> list[Path]:
-    """The photos themselves, and those in folders; not what an earlier run has left in `output`."""
+def photo_paths(given: list[Path]) -> list[Path]:
+    """The photos themselves, and those in folders."""
     from mask_detector.sources import photos_in
 
     paths: list[Path] = []
     for path in given:
         if not path.exists():
             raise MaskDetectorError(f"no such photo or folder: {path}")
-        paths += photos_in(path, output) if path.is_dir() else [path]
+        paths += photos_in(path) if path.is_dir() else [path]
     return paths
 
 

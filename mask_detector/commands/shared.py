@@ -11,6 +11,7 @@ from mask_detector.commands.argument_types import (
     fraction,
     list_of,
     number_pair,
+    pixel_count,
     up_to,
 )
 from mask_detector.engines import ENGINES, fastest_sibling
@@ -88,7 +89,6 @@ def add_model_arguments(parser: argparse.ArgumentParser, *, looks_inside: bool =
     parser.add_argument(
         "--orientations",
         type=up_to(ALL_ORIENTATIONS),
-        default=0,
         metavar="N",
         help="judge each picture in this many orientations and average: 4 quarter turns, 8 with "
         "each mirrored; takes so many times as long, and is for things that lie any way up, not "
@@ -128,7 +128,7 @@ def add_judging_arguments(
         )
         parser.add_argument(
             "--min-face",
-            type=int,
+            type=pixel_count,
             default=LEAST_FACE_SIDE,
             metavar="PIXELS",
             help="shorter side of a face that is judged; a smaller one, or one cut off by the "
@@ -220,6 +220,7 @@ def open_face_detector(
     from mask_detector.face_detectors import open_detector
     from mask_detector.pyramid import open_pyramid
 
+    _check_detector(args)
     how = {
         "folder": face_folder(args.face),
         "confidence": DEFAULT_CONFIDENCES[args.detector] if confidence is None else confidence,
@@ -228,6 +229,22 @@ def open_face_detector(
     if looks_at_pyramid(args, is_adjusted=is_adjusted):
         return open_pyramid(args.detector, **how)
     return open_detector(args.detector, **how, is_adjusted=is_adjusted)
+
+
+def _check_detector(args: argparse.Namespace) -> None:
+    """Refuse what a detector would pass over without a word.
+
+    Raises:
+        OptionError: a score or a size for one that knows neither.
+    """
+    if DEFAULT_CONFIDENCES[args.detector]:
+        return
+    sizes = args.detect_size if isinstance(args.detect_size, list) else [args.detect_size]
+    given = {"--confidence": args.confidence is not None, "--detect-size": any(sizes)}
+    if named := [option for option, is_given in given.items() if is_given]:
+        raise OptionError(
+            f"{' and '.join(named)}: --detector {args.detector} knows no such thing; leave it out"
+        )
 
 
 def looks_at_pyramid(args: argparse.Namespace, *, is_adjusted: bool = True) -> bool:
@@ -257,7 +274,7 @@ def how_to_read(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "class_names": class_names_of(args.classes),
         "input_range": args.input_range,
-        "orientations": args.orientations,
+        "orientations": args.orientations or 0,
     }
 
 

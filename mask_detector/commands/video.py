@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask_detector.commands.argument_types import positive
-from mask_detector.commands.guarding import add_guard_arguments, followers_of, open_guard
+from mask_detector.commands.guarding import (
+    add_guard_arguments,
+    check_followed,
+    followers_of,
+    open_guard,
+)
 from mask_detector.commands.outputs import output_sinks, streams_of
 from mask_detector.commands.shared import (
     WHOLE_PICTURES,
@@ -127,6 +132,7 @@ def _run(args: argparse.Namespace) -> None:
     with contextlib.ExitStack() as stack:
         opened = open_sources(args.source or ["0"], live_options(args), changes.put)
         sources = [stack.enter_context(source) for source in opened]
+        check_followed(args, sources)
         sinks = [tally, *(stack.enter_context(sink) for sink in output_sinks(args, sources))]
         pipeline, windows = _open_pipeline_and_windows(args, profile, sources)
         sinks += [stack.enter_context(window) for window in windows]

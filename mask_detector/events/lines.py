@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mask_detector.errors import MaskDetectorError
+from mask_detector.errors import OptionError
 from mask_detector.events.records import KINDS, WatchEvent
 from mask_detector.labels import printable
 from mask_detector.types import EDGES
@@ -56,7 +56,7 @@ def format_of(path: Path) -> LineFormat:
     """
     suffix = log_of(path).suffix.lower()
     if suffix not in FORMATS:
-        raise MaskDetectorError(
+        raise OptionError(
             f"{path}: expected the name of an events file, ending in {' or '.join(FORMATS)}"
         )
     return FORMATS[suffix]
