@@ -109,10 +109,10 @@ def architecture_named(name: str) -> Architecture:
     """The entry of the table.
 
     Raises:
-        ModelError: there is none.
+        OptionError: there is none.
     """
     if name not in ARCHITECTURES:
-        raise ModelError(f"unknown architecture {name!r}; known: {', '.join(ARCHITECTURES)}")
+        raise OptionError(f"unknown architecture {name!r}; known: {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[name]
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mask_detector.errors import ModelError
+from mask_detector.errors import ModelError, OptionError
 from mask_detector.runtimes.onnx_runtime import check_installed, metadata_of
 from mask_detector.types import ModelCard
 
@@ -186,8 +186,12 @@ def _to_text(card: ModelCard) -> str:
 
 
 def check_suffix(path: Path) -> None:
-    """Refuse a model path that Keras could not save to."""
+    """Refuse a model path that Keras could not save to.
+
+    Raises:
+        OptionError: it ends otherwise.
+    """
     if path.suffix not in SUFFIXES:
-        raise ModelError(
+        raise OptionError(
             f"a model can't be saved as {path}: expected a path ending in {' or '.join(SUFFIXES)}"
         )

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -33,6 +33,7 @@ from mask_detector.networks.cost import cost_of
 from mask_detector.training_options import TrainingOptions
 from mask_detector.training_stages import Stage, stages_of
 from mask_detector.types import Sample
+from mask_detector.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -79,48 +80,43 @@ def train(
     """
     options = replace(options, augmentation=augmentation_for(class_names, options.augmentation))
     keras.utils.set_random_seed(options.seed)
-    model = build_model(
-        options.architecture,
-        image_size=options.image_size,
-        class_count=len(class_names),
-        weights=options.backbone_weights,
-        width=options.width_multiplier,
-        rounds_kernels=options.kernels == "int8" and not options.is_from_scratch,
-    )
-    logger.info("%s: %s", options.architecture, cost_of(model))
-    set_trainable_top(model, options.fine_tune)
-    parts = cut(model) if options.views else None
-    if parts:
-        frozen, trained = parts
-        trunk = FrozenNetwork(frozen, len(splits["train"]) * options.views)
-        batches, validation = _feature_batches(trunk, splits, options, checkpoints.folder)
-        run = trunk.followed_by(trained)
-    else:
-        trained, batches, validation = model, *_picture_batches(splits, options)
-        # The validation side is judged once more, and a test side of about as many pictures.
-        run = FrozenNetwork(model, 2 * len(splits["val"]) * options.orientations)
-    weights = _class_weights(batches.labels)
-    for stage in stages_of(options, len(batches.labels)):
+    model = _build(options, len(class_names))
+    plan = _plan(model, splits, options, checkpoints.folder)
+    weights = _class_weights(plan.batches.labels)
+    for stage in stages_of(options, len(plan.batches.labels)):
         if checkpoints.is_finished(stage.name):
             continue
-        begun = _begin(stage, model, trained, checkpoints)
-        logger.info("training %s, %d epochs", stage.description, stage.epochs)
+        begun = _begin(stage, model, plan.trained, checkpoints)
+        logger.info("training %s, %s", stage.description, counted(stage.epochs, "epoch"))
         begun.fit(
-            batches.dataset,
+            plan.batches.dataset,
             shuffle=False,  # `batches` do it; Keras would warn
-            validation_data=validation.dataset,
+            validation_data=plan.validation.dataset,
             epochs=stage.epochs,
             initial_epoch=len(checkpoints.rows_of(stage.name)),
             class_weight=weights,
             callbacks=[
                 keras.callbacks.LearningRateScheduler(stage.rate),
-                _EpochKeeper(stage.name, batches, options.seed, checkpoints, log_path),
+                _EpochKeeper(stage.name, plan.batches, options.seed, checkpoints, log_path),
             ],
             verbose=verbose,
         )
         checkpoints.finish_stage(stage.name)
-    _take_weights(trained, checkpoints.best_model)
-    return TrainedNetwork(model, run)
+    _take_weights(plan.trained, checkpoints.best_model)
+    return TrainedNetwork(model, plan.run)
+
+
+def _build(options: TrainingOptions, class_count: int) -> keras.Model:
+    model = build_model(
+        options.architecture,
+        image_size=options.image_size,
+        class_count=class_count,
+        weights=options.backbone_weights,
+        width=options.width_multiplier,
+        rounds_kernels=options.kernels == "int8" and not options.is_from_scratch,
+    )
+    logger.info("%s: %s", options.architecture, cost_of(model))
+    return model
 
 
 def _class_weights(labels: np.ndarray) -> dict[int, float]:
@@ -130,6 +126,31 @@ def _class_weights(labels: np.ndarray) -> dict[int, float]:
 
 
 _Batches = PictureBatches | FeatureBatches
+
+
+class _Plan(NamedTuple):
+    """What learns, from what, and how all of it is asked afterwards."""
+
+    trained: keras.Model  # the network, or what stands on its frozen part
+    batches: _Batches
+    validation: _Batches
+    run: Callable[[np.ndarray], np.ndarray]  # see `TrainedNetwork`
+
+
+def _plan(
+    model: keras.Model, splits: dict[str, list[Sample]], options: TrainingOptions, folder: Path
+) -> _Plan:
+    """Keep what the frozen part makes of the pictures, where there is such a part."""
+    set_trainable_top(model, options.fine_tune)
+    parts = cut(model) if options.views else None
+    if parts:
+        frozen, trained = parts
+        trunk = FrozenNetwork(frozen, len(splits["train"]) * options.views)
+        batches = _feature_batches(trunk, splits, options, folder)
+        return _Plan(trained, *batches, trunk.followed_by(trained))
+    # The validation side is judged once more, and a test side of about as many pictures.
+    run = FrozenNetwork(model, 2 * len(splits["val"]) * options.orientations)
+    return _Plan(model, *_picture_batches(splits, options), run)
 
 
 def _picture_batches(

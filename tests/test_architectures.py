@@ -8,7 +8,7 @@ import pytest
 from data_sets import settle
 
 from mask_detector.architectures import ARCHITECTURES, check_choice
-from mask_detector.errors import ModelError
+from mask_detector.errors import ModelError, OptionError
 from mask_detector.types import ModelCard
 
 SIZE = 64
@@ -127,7 +127,7 @@ def test_eight_bits_say_nearly_the_same(architecture, keras, tmp_path):
 
 def test_a_wider_network_has_more_parameters_and_a_narrower_one_fewer(architecture, keras):
     if not ARCHITECTURES[architecture].is_scalable:
-        with pytest.raises(ModelError, match=f"{architecture} has one width.*--width-multiplier"):
+        with pytest.raises(OptionError, match=f"{architecture} has one width.*--width-multiplier"):
             build(architecture, width=0.5)
         return
     narrow, wide = (build(architecture, width=width, image_size=32) for width in (0.25, 0.5))
@@ -220,7 +220,8 @@ def test_unknown_names_list_the_known():
     ],
 )
 def test_weights_that_nobody_has_are_refused_at_once(choice, words):
-    with pytest.raises(ModelError, match=words):
+    error = ModelError if choice[1].startswith("/") else OptionError
+    with pytest.raises(error, match=words):
         check_choice(*choice)
 
 

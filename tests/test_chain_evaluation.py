@@ -1,6 +1,7 @@
 """The chain on photos whose answer is known: the portrait bare, masked, boxed as something else."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -198,7 +199,7 @@ def test_sure_verdicts_are_those_above_the_models_threshold(judged):
         np.array([0.9, 0.8, 0.7]),
         np.array([[0.9, 0.1], [0.6, 0.4], [0.1, 0.9]]),
     )
-    made = type(judged)(CLASSES, 2, 0.8, {(0, 0.3): [photo]}, 0)
+    made = type(judged)(CLASSES, 2, 0.8, (Path("a.png"),), {(0, 0.3): [photo]}, 0)
     report = evaluate_chain(made, Setting(0.5, 0.3), resamples=0)
     assert report.found[0].right["with_mask"] == (2, 3)
     assert report.found[0].sure_right["with_mask"] == (1, 2)

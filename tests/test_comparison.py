@@ -198,9 +198,9 @@ def test_a_stopped_comparison_goes_on_and_ends_like_an_unbroken_one(
     ("more", "code", "words"),
     [
         (("-a", "vgg_tiny"), 2, "expected some of mobilenet_v2"),
-        (("-a", "cnn", "--widths", "9"), 1, "--width-multiplier 9"),
-        (("-a", "cnn", "--budget", "-1"), 1, "--budget -1"),
-        (("-a", "cnn", "--backbone-weights", "x.h5"), 1, "NETWORK=FILE"),
+        (("-a", "cnn", "--widths", "9"), 2, "--width-multiplier 9"),
+        (("-a", "cnn", "--budget", "-1"), 2, "--budget -1"),
+        (("-a", "cnn", "--backbone-weights", "x.h5"), 2, "NETWORK=FILE"),
         (("-a", "cnn", "--backbone-weights", "cnn=x.h5"), 1, "x.h5"),
         (("-a", "cnn", "--budget", "5"), 1, "budget was 6, now 5"),
     ],

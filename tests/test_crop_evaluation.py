@@ -326,23 +326,24 @@ def test_one_part_of_marked_photos_at_several_margins(run, quick_model, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("code", "arguments", "words"),
     [
-        (["--dataset", "{faces}", "--margin", "0.3"], ["--margin", "judged whole"]),
-        (["--dataset", "{faces}", "--sweep"], ["--sweep", "--boxes"]),
-        (["--dataset", "{faces}", "--confidence", "0.3"], ["--confidence", "--boxes"]),
-        (["--boxes", "{faces}", "--sweep", "--output", "{faces}"], ["--output", "--sweep"]),
-        (["--boxes", "{faces}", "--smallest-face", "30"], ["--smallest-face", "--dataset"]),
-        (["--dataset", "{faces}/none"], ["none", "one folder of photos per class"]),
-        (["--dataset", "{faces}", "--output", "{model}/out"], ["out", "can't be written"]),
-        (["--dataset", "{faces}", "--json", "{faces}/no/f.json"], ["f.json", "no folder"]),
-        (["--dataset", "{letters}"], ["nothing to judge", "with_mask, without_mask"]),
+        (2, ["--dataset", "{faces}", "--margin", "0.3"], ["--margin", "judged whole"]),
+        (2, ["--dataset", "{faces}", "--sweep"], ["--sweep", "--boxes"]),
+        (2, ["--dataset", "{faces}", "--raw-boxes"], ["--raw-boxes", "--boxes"]),
+        (2, ["--dataset", "{faces}", "--confidence", "0.3"], ["--confidence", "--boxes"]),
+        (2, ["--boxes", "{faces}", "--sweep", "--output", "{faces}"], ["--output", "--sweep"]),
+        (2, ["--boxes", "{faces}", "--smallest-face", "30"], ["--smallest-face", "--dataset"]),
+        (1, ["--dataset", "{faces}/none"], ["none", "one folder of photos per class"]),
+        (1, ["--dataset", "{faces}", "--output", "{model}/out"], ["out", "can't be written"]),
+        (1, ["--dataset", "{faces}", "--json", "{faces}/no/f.json"], ["f.json", "no folder"]),
+        (1, ["--dataset", "{letters}"], ["nothing to judge", "with_mask, without_mask"]),
     ],
 )
-def test_wrong_turns_end_in_one_line(run, quick_model, tmp_path, arguments, words):
+def test_wrong_turns_end_in_one_line(run, quick_model, tmp_path, code, arguments, words):
     places = {"faces": folder_of_crops(tmp_path / "faces", 3, 3), "model": quick_model}
     places["letters"] = folder_of_crops(tmp_path / "letters", 3, 3)
     for old, new in (("WithMask", "a"), ("WithoutMask", "b")):
         (places["letters"] / old).rename(places["letters"] / new)
     done = run(*EVALUATE, *(a.format(**places) for a in arguments), "-m", quick_model)
-    assert_clear_error(done, *words)
+    assert_clear_error(done, *words, code=code)

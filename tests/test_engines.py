@@ -13,7 +13,7 @@ from mask_detector.commands import evaluate, image
 from mask_detector.commands.argument_types import number_formats
 from mask_detector.commands.shared import open_classifier
 from mask_detector.engines import fastest_sibling, sibling_path
-from mask_detector.errors import ModelError
+from mask_detector.errors import ModelError, OptionError
 from mask_detector.file_hash import sha256_of
 from mask_detector.mask_classifiers import KerasClassifier, RuntimeClassifier
 from mask_detector.model_file import read_card, save_tflite
@@ -99,7 +99,7 @@ def test_a_model_that_was_trained_anew_leaves_its_old_siblings_behind(model):
 def test_a_litert_file_stands_for_itself():
     assert fastest_sibling(SHIPPED_TFLITE, "auto") == SHIPPED_TFLITE
     assert fastest_sibling(SHIPPED_TFLITE, "litert") == SHIPPED_TFLITE
-    with pytest.raises(ModelError, match=r"--engine keras can't run .*expected a .keras or .h5"):
+    with pytest.raises(OptionError, match=r"--engine keras can't run .*expected a .keras or .h5"):
         fastest_sibling(SHIPPED_TFLITE, "keras")
     with pytest.raises(ModelError, match="no model at"):
         fastest_sibling(SHIPPED_MODEL.with_name("none.keras"), "auto")

@@ -98,7 +98,8 @@ def test_a_photo_without_a_face_is_said_to_have_none(model, photo, face_folder, 
 )
 def test_what_cannot_be_explained_is_one_clear_line(model, photo, tmp_path, capsys, options, words):
     given = ["--detector", "none", "-o", tmp_path / "out", *options]
-    explain(photo, *([] if "-m" in options else ["-m", model]), *given, code=1)
+    code = 2 if "--class" in options else 1
+    explain(photo, *([] if "-m" in options else ["-m", model]), *given, code=code)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     for word in words:

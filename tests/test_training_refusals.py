@@ -29,26 +29,27 @@ def test_resume_refuses_other_options_and_names_them(photos, tmp_path, run_here)
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("code", "options", "words"),
     [
-        (("--dataset", "/nowhere"), ["/nowhere", "one folder of photos per class"]),
-        (("--model", "m.model"), ["m.model", ".keras or .h5"]),
-        (("--model", "/proc/no/m.keras"), ["/proc/no", "can't be written"]),
-        (("--epochs", "-1"), ["--epochs -1", "0 to"]),
-        (("--learning-rate", "-1"), ["--learning-rate -1.0"]),
-        (("--image-size", "8"), ["--image-size 8", "32 to"]),
-        (("--views", "-1"), ["--views -1", "0 to"]),
-        (("--classes", "with_mask,beard"), ["class beard", "with_mask, without_mask"]),
-        (("--classes", "with_mask"), ["one class alone (with_mask)"]),
-        (("--classes", "with_mask,with_mask"), ["names a class twice"]),
-        (("--architecture", "alexnet"), ["alexnet", "mobilenet_v2"]),
-        (("--backbone-weights", "/no/weights.h5"), ["/no/weights.h5", "imagenet, none"]),
-        (("--backbone-weights", str(ROOT / "Makefile")), ["Makefile", "does not fit"]),
+        (1, ("--dataset", "/nowhere"), ["/nowhere", "one folder of photos per class"]),
+        (2, ("--model", "m.model"), ["m.model", ".keras or .h5"]),
+        (1, ("--model", "/proc/no/m.keras"), ["/proc/no", "can't be written"]),
+        (2, ("--epochs", "-1"), ["--epochs -1", "0 to"]),
+        (2, ("--learning-rate", "-1"), ["--learning-rate -1.0"]),
+        (2, ("--image-size", "8"), ["--image-size 8", "32 to"]),
+        (2, ("--views", "-1"), ["--views -1", "0 to"]),
+        (1, ("--classes", "with_mask,beard"), ["class beard", "with_mask, without_mask"]),
+        (1, ("--classes", "with_mask"), ["one class alone (with_mask)"]),
+        (2, ("--classes", "with_mask,with_mask"), ["names a class twice"]),
+        (2, ("--classes", "with_mask,"), ["a name is missing"]),
+        (2, ("--architecture", "alexnet"), ["alexnet", "mobilenet_v2"]),
+        (1, ("--backbone-weights", "/no/weights.h5"), ["/no/weights.h5", "imagenet, none"]),
+        (1, ("--backbone-weights", str(ROOT / "Makefile")), ["Makefile", "does not fit"]),
     ],
 )
-def test_bad_options_get_one_clear_line(options, words, photos, tmp_path, run_here):
+def test_bad_options_get_one_clear_line(code, options, words, photos, tmp_path, run_here):
     command = training_command(photos, tmp_path / "m.keras")
-    assert_clear_error(run_here(*command, *options, cwd=tmp_path), *words)
+    assert_clear_error(run_here(*command, *options, cwd=tmp_path), *words, code=code)
     assert not list(tmp_path.glob("*.training"))  # nothing to go on with, nothing in the way
 
 
