@@ -33,8 +33,7 @@ DEEPER := --fine-tune 100
 models: $(VENV)/ready
 	@test -n "$(STREETS)" || { echo "say where the photos with boxes are: make models STREETS=DIR"; exit 1; }
 	$(PY) train_mask_detector.py $(SOURCES) $(DEEPER) --export none --classes with_mask,without_mask $(OPTIONS)
-	$(PY) train_mask_detector.py $(SOURCES) $(DEEPER) --export none --model $(THREE) \
-	    --plot models/mask_detector_3class_training_plot.png $(OPTIONS)
+	$(PY) train_mask_detector.py $(SOURCES) $(DEEPER) --export none --model $(THREE) $(OPTIONS)
 	for model in models/mask_detector.keras $(THREE); do \
 	    $(PY) -m mask_detector export --model $$model $(SOURCES) || exit 1; done
 

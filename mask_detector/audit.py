@@ -138,7 +138,12 @@ def audit_dataset(root: Path, *, least_classes: int = 2) -> Audit:
     for listed in listing.photos:
         if (listed.class_name, listed.split) not in present:
             place = f"the {listed.split} split of {root}" if listed.split else root
-            raise DatasetError(f"class {listed.class_name} in {place} has not one usable photo")
+            claimed = [p for paths in contradictions for p in paths if p == listed.path]
+            why = "; the very files lie in another class, too" if claimed else ""
+            raise DatasetError(
+                f"class {listed.class_name} in {place} has not one usable photo{why}, as "
+                f"{listed.path}"
+            )
     near_pairs = near_duplicates([print_ for _, print_ in usable]).tolist()
     people = [person_of(listed.path) for listed, _ in usable]
     sources = [augmented_from(listed.path) for listed, _ in usable]

@@ -66,6 +66,7 @@ def _class_lines(audit: Audit) -> list[str]:
         parts = ", ".join(f"{k} {n}" for k, n in splits.items() if k) if audit.is_split else ""
         total = sum(splits.values())
         lines.append(f"  {name:{width}} {total:6d}{f'  [{parts}]' if parts else ''}{understood}")
+    lines += _shared_meanings(audit)
     totals = [sum(splits.values()) for splits in counts.values()]
     balance = max(totals) / max(1, min(totals))  # marked photos: some class may stand for none
     lines.append(
@@ -73,6 +74,19 @@ def _class_lines(audit: Audit) -> list[str]:
         + (" (class weights make up for it)" if balance > 1.05 else "")
     )
     return lines
+
+
+def _shared_meanings(audit: Audit) -> list[str]:
+    """Classes that people will see as one: verdicts of both are green, say, and called `Mask`."""
+    names_of: dict[Meaning, list[str]] = {}
+    for name in audit.class_names:
+        names_of.setdefault(meaning_of(name), []).append(name)
+    return [
+        f"  {' and '.join(names)}: all understood as {meaning.value}; rename what means something "
+        f"else, or put them into one folder"
+        for meaning, names in names_of.items()
+        if meaning is not Meaning.OTHER and len(names) > 1
+    ]
 
 
 def _cluster_lines(audit: Audit) -> list[str]:

@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from mask_detector.config_file import with_config
 from mask_detector.errors import MaskDetectorError
-from mask_detector.leaving import code_once_threads_allow
+from mask_detector.leaving import STOPPED, code_once_threads_allow
 
 VERBS = ("train", "video", "image", "audit", "export", "evaluate", "demo", "benchmark",
          "prepare", "fetch-dataset", "check", "report", "crops", "synthesize",
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None, program: str | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt as interrupt:
         print(str(interrupt) or "stopped", file=sys.stderr)
-        return 130
+        return STOPPED
     except BrokenPipeError:  # `... | head` has seen enough
         _drop_output()
         return 0

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from mask_detector.curves import ClassCurves
-from mask_detector.labels import printable
+from mask_detector.figures import new_figure, save
+from mask_detector.labels import printable, shortened
+
+_LONGEST_NAME = 24  # letters of a class; its middle gives way
+_MOST_INSIDE = 5  # lines of a legend that leave room for curves
 
 
 def plot_curves(curves: Sequence[ClassCurves], path: Path, title: str) -> None:
@@ -20,7 +23,8 @@ def plot_curves(curves: Sequence[ClassCurves], path: Path, title: str) -> None:
         path: the PNG to write.
         title: what was judged.
     """
-    figure = Figure(figsize=(10, 5.2), layout="constrained")
+    legend_height = 0.2 * len(curves) if len(curves) > _MOST_INSIDE else 0.0  # inches
+    figure = new_figure(10, 5.2 + legend_height, layout="constrained")
     figure.suptitle(printable(title), parse_math=False)
     roc, precision_recall = figure.subplots(1, 2)
     for number, curve in enumerate(curves):
@@ -28,7 +32,7 @@ def plot_curves(curves: Sequence[ClassCurves], path: Path, title: str) -> None:
             continue
         # A class of two is the mirror of the other: dashes let both be seen where they lie alike.
         style = {"color": f"C{number}", "linestyle": ("-", "--", "-.", ":")[number % 4]}
-        name = printable(curve.class_name)
+        name = shortened(printable(curve.class_name), _LONGEST_NAME)
         label = f"{name}, area {curve.roc_area:.4f}"
         roc.plot(curve.false_positive_rate, curve.true_positive_rate, **style, label=label)
         label = f"{name}, average precision {curve.average_precision:.4f}"
@@ -42,13 +46,15 @@ def plot_curves(curves: Sequence[ClassCurves], path: Path, title: str) -> None:
     roc.set_title("ROC (dotted: guessing)")
     _finish(precision_recall, "recall", "precision")
     precision_recall.set_title("precision and recall (dotted: guessing)")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    save(figure, path, 110)
 
 
 def _finish(axes: Axes, x_label: str, y_label: str) -> None:
     axes.set(xlim=(-0.01, 1.01), ylim=(0, 1.02), xlabel=x_label, ylabel=y_label)
     axes.grid(alpha=0.3)
-    if axes.get_legend_handles_labels()[0]:
-        for text in axes.legend(loc="lower right").get_texts():
+    count = len(axes.get_legend_handles_labels()[0])
+    if count:
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12), "fontsize": 8}
+        place = {"loc": "lower right"} if count <= _MOST_INSIDE else below
+        for text in axes.legend(**place).get_texts():
             text.set_parse_math(False)  # a folder's name may look like TeX

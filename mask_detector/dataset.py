@@ -103,8 +103,8 @@ def _check(listing: Listing, folder_names: set[str], least_classes: int) -> None
         wanted = "two folders, each" if least_classes > 1 else "one folder"
         raise DatasetError(
             f"{listing.root} has photos of these classes: {found}"
-            + (f"; these folders hold no file: {', '.join(empty)}" if empty else "")
             + f"; expected at least {wanted} with photos of one class"
+            + (f"; fill or delete those that hold no file: {', '.join(empty)}" if empty else "")
             + ("" if found != "none" else " (python -m mask_detector fetch-dataset gets some)")
         )
     _check_train(listing, "<class>/...")

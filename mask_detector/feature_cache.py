@@ -10,6 +10,7 @@ take turns with them.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +24,8 @@ from mask_detector.frozen_network import FrozenNetwork
 from mask_detector.input_pipeline import PictureBatches, ordered_indices, with_length
 
 _MOST_ROOM = 1.5  # of features; a picture's is 1. ResNet50's last blocks take in 1.33
+
+logger = logging.getLogger(__name__)
 
 
 def cut(model: keras.Model) -> tuple[keras.Model, keras.Model] | None:
@@ -71,13 +74,24 @@ def extract(trunk: FrozenNetwork, batches: PictureBatches, path: Path) -> np.nda
     Returns:
         `(n, ...)` float16, mapped from the file.
     """
-    if not path.exists():
+    if not _is_whole(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".part")
         with writing(partial), partial.open("wb") as file:  # not mapped: a full disk would kill us
             _write_features(trunk, batches, file)
         partial.replace(path)
     return np.load(path, mmap_mode="r")
+
+
+def _is_whole(path: Path) -> bool:
+    if not path.exists():
+        return False
+    try:
+        np.load(path, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        logger.warning("%s is damaged (%s): computed anew", path, error)
+        return False
+    return True
 
 
 def _write_features(trunk: FrozenNetwork, batches: PictureBatches, file: BinaryIO) -> None:

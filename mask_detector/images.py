@@ -41,7 +41,9 @@ def read_image(path: Path | str) -> np.ndarray:
         raise UnreadableImageError(f"no such picture: {path}") from error
     except UnidentifiedImageError as error:
         raise UnreadableImageError(f"not a picture: {path}") from error
-    except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise UnreadableImageError(f"picture of too many pixels: {path} ({error})") from error
+    except (OSError, ValueError, SyntaxError, MemoryError) as error:
         raise UnreadableImageError(f"damaged picture: {path} ({error})") from error
     except Exception as error:  # Pillow's readers raise struct.error, IndexError and more
         raise UnreadableImageError(f"damaged picture: {path} ({error!r})") from error

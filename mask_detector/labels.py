@@ -25,13 +25,15 @@ class Meaning(Enum):
 
 # Words that settle the meaning by themselves, then words that need "mask" beside them.
 _WRONG = re.compile(
-    r"incorrect|improper|wrong|imfd|under_?nose|nose_?out|(^|_)chin(_|$)|badly|"
+    r"incorrect|improper|wrong|imfd|(under|below|beneath)_?(the_)?nose|nose_?out|(^|_)chin(_|$)|"
+    r"badly|partial|"
     r"(^|_)not_(\w+_)?(correct|proper)"
 )
 _COMPLIANT_SET = re.compile(r"cmfd")  # MaskedFace-Net's name for "correctly masked"
-_MASK = re.compile(r"mask")
+_MASK = re.compile(r"mask|masque|mascar|mascherin")
 _MISSING = re.compile(
-    r"without|(^|_)(no|non|not|off|bare|missing|un|wo|free)(_|$)|"
+    r"without|(^|_)(no|non|not|off|bare|missing|un|wo|free|never|lacks?|absent)(_|$)|"
+    r"(^|_)(ohne|sans|sin|senza|sem)(_|$)|"
     r"(no|non|not|un)mask|mask(less|off|free)"
 )
 
@@ -66,6 +68,14 @@ def model_class_of(name: str, model_classes: Sequence[str]) -> int | None:
 def printable(text: str) -> str:
     """Text that a plot can write: what in a folder's name is not UTF-8 is written out as codes."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def shortened(text: str, length: int) -> str:
+    """Bring a text down to a number of characters: its middle gives way, as both ends tell."""
+    if len(text) <= length:
+        return text
+    tail = (length - 1) // 2
+    return f"{text[: length - 1 - tail]}…{text[len(text) - tail :]}"
 
 
 def display_name(class_name: str) -> str:

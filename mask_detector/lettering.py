@@ -106,13 +106,14 @@ def _fonts(size: int) -> tuple[FreeTypeFont, ...]:
     """All that are there, of one size in pixels; at least one."""
     from PIL import ImageFont
 
-    return tuple(ImageFont.truetype(path, size) for path in _font_files()) or (
+    return tuple(ImageFont.truetype(path, size) for path in font_files()) or (
         ImageFont.load_default(size),
     )
 
 
 @lru_cache(maxsize=1)
-def _font_files() -> tuple[str, ...]:
+def font_files() -> tuple[str, ...]:
+    """The files of those fonts that this system has, matplotlib's own first."""
     from PIL import ImageFont
 
     found = []

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from mask_detector.errors import writing
+from mask_detector.figures import new_figure, save
 from mask_detector.images import fit
-from mask_detector.labels import printable
+from mask_detector.labels import printable, shortened
 
 TILE_SIDE = 112  # pixels
 COLUMNS = 8
@@ -49,7 +49,7 @@ def draw_montage(tiles: Sequence[Tile], path: Path, title: str) -> None:
     row_count = -(-len(tiles) // COLUMNS)
     width, height = COLUMNS * _CELL[0], _HEADER + row_count * _CELL[1]
     sheet = np.full((height, width, 3), 255, np.uint8)
-    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
+    figure = new_figure(width / _DPI, height / _DPI, dpi=_DPI)
     _write(figure, title, (width / 2, _HEADER / 2), width, fontsize=11)
     for index, tile in enumerate(tiles):
         row, column = divmod(index, COLUMNS)
@@ -60,9 +60,7 @@ def draw_montage(tiles: Sequence[Tile], path: Path, title: str) -> None:
             middle = left + TILE_SIDE / 2, top + TILE_SIDE + 11 + 15 * line
             _write(figure, text, middle, _CELL[0], fontsize=8)
     figure.figimage(sheet, zorder=-1)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=_DPI)
+    save(figure, path, _DPI)
 
 
 def _write(
@@ -78,11 +76,3 @@ def _write(
     while length > 1 and drawn.get_window_extent().width > room - _GAP:
         length -= 1
         drawn.set_text(shortened(text, length))
-
-
-def shortened(text: str, length: int) -> str:
-    """Bring a text down to a number of characters: its middle gives way, as both ends tell."""
-    if len(text) <= length:
-        return text
-    tail = (length - 1) // 2
-    return f"{text[: length - 1 - tail]}…{text[len(text) - tail :]}"

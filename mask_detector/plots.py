@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from mask_detector.calibration import reliability_bins
 from mask_detector.checkpoints import rank
-from mask_detector.labels import printable
+from mask_detector.figures import new_figure, save
+from mask_detector.labels import printable, shortened
 from mask_detector.types import Report
+
+_LONGEST_NAME = 30  # letters of a class; its middle gives way
 
 
 def plot_history(history: list[dict[str, float]], path: Path) -> None:
@@ -21,7 +23,7 @@ def plot_history(history: list[dict[str, float]], path: Path) -> None:
         history: a row per epoch with `loss`, `val_loss`, `accuracy`, `val_accuracy`, `stage`.
         path: the PNG to write.
     """
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    figure = new_figure(10, 4.2, layout="constrained")
     epochs = np.arange(1, len(history) + 1)
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for key, label, style in ((name, "train", "o-"), (f"val_{name}", "validation", "s-")):
@@ -34,10 +36,11 @@ def plot_history(history: list[dict[str, float]], path: Path) -> None:
         axes.axvline(best + 1, color="tab:green", alpha=0.5, label="best, kept")
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlim(0.5, len(history) + 0.5)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(alpha=0.3)
         axes.legend()
-    _save(figure, path)
+    save(figure, path, 110)
 
 
 def plot_confusion_matrix(report: Report, path: Path, title: str) -> None:
@@ -45,7 +48,7 @@ def plot_confusion_matrix(report: Report, path: Path, title: str) -> None:
     counts = np.array(report.confusion_matrix)
     parts = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 3.2 + 0.9 * len(counts)
-    figure = Figure(figsize=(side + 1.2, side), layout="constrained")
+    figure = new_figure(side + 1.2, side, layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(parts, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
@@ -54,14 +57,14 @@ def plot_confusion_matrix(report: Report, path: Path, title: str) -> None:
         axes.text(column, row, text, ha="center", va="center", color=colour)
     ticks = range(len(counts))
     # A folder's name may hold anything, also what looks like TeX.
-    names = [printable(name) for name in report.class_names]
+    names = [shortened(printable(name), _LONGEST_NAME) for name in report.class_names]
     axes.set_xticks(ticks, names, rotation=20, ha="right", parse_math=False)
     axes.set_yticks(ticks, names, parse_math=False)
     axes.set_xlabel("answer")
     axes.set_ylabel("true class")
     axes.set_title(f"{title} (n = {report.n}, accuracy {report.accuracy:.2%})")
     figure.colorbar(image, ax=axes, label="part of the true class", shrink=0.8)
-    _save(figure, path)
+    save(figure, path, 110)
 
 
 def plot_reliability(
@@ -83,7 +86,7 @@ def plot_reliability(
         path: the PNG to write.
         title: what was judged, such as `validation split`.
     """
-    figure = Figure(figsize=(10, 5.2), layout="constrained")
+    figure = new_figure(10, 5.2, layout="constrained")
     figure.suptitle(title, parse_math=False)
     panels = zip(figure.subplots(1, 2), (probabilities_before, probabilities_after), strict=True)
     for (axes, probabilities), moment in zip(panels, ("before", "after"), strict=True):
@@ -91,7 +94,7 @@ def plot_reliability(
         error = np.average(abs(confidence - accuracy), weights=counts)
         _draw_reliability(axes, counts, confidence, accuracy)
         axes.set_title(f"{moment} (n = {len(labels)}, calibration error {error:.2%})")
-    _save(figure, path)
+    save(figure, path, 110)
 
 
 def _draw_reliability(
@@ -110,8 +113,3 @@ def _draw_reliability(
     axes.set(xlim=(0, 1.02), ylim=(0, 1.08), xlabel="confidence", ylabel="accuracy")
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left")
-
-
-def _save(figure: Figure, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)

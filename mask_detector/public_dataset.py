@@ -6,6 +6,7 @@ pass for the pinned one. Only the photos are fetched, without the repository's h
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import subprocess
@@ -41,8 +42,9 @@ def fetch(dataset: PublicDataset, target: Path) -> None:
         AssetError: no git, no network, another content than pinned, or folders that are there
             already.
     """
+    was_there = target.exists()
     work = target / ".fetch"
-    shutil.rmtree(work, ignore_errors=True)
+    _remove(work)
     try:
         work.mkdir(parents=True)
     except OSError as error:
@@ -65,7 +67,18 @@ def fetch(dataset: PublicDataset, target: Path) -> None:
         for folder in folders:
             folder.rename(target / folder.name)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        _remove(work)
+        if not was_there and not any(target.iterdir()):
+            target.rmdir()
+
+
+def _remove(folder: Path) -> None:
+    """Delete a clone; git's objects may not be written to, which Windows minds."""
+    if folder.is_dir():
+        for path in folder.rglob("*"):
+            with contextlib.suppress(OSError):
+                path.chmod(0o700 if path.is_dir() else 0o600)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _git(folder: Path, *arguments: str) -> None:
@@ -80,5 +93,5 @@ def _git(folder: Path, *arguments: str) -> None:
         reason = (done.stderr or "see above").strip().splitlines()[-1]
         raise AssetError(
             f"the public photos could not be fetched (git {arguments[0]}: {reason}); without a "
-            f"network put your own photos into dataset/with_mask and dataset/without_mask"
+            f"network put your own photos into with_mask and without_mask of the folder"
         )

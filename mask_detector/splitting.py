@@ -13,6 +13,7 @@ import numpy as np
 
 from mask_detector.errors import DatasetError
 from mask_detector.types import Sample
+from mask_detector.wording import counted
 
 # Largest group that val or test takes, as a part of what it should hold of a class: small
 # groups first, then, where those do not fill it, any that still has room.
@@ -179,7 +180,7 @@ def _check_group_counts(
     for label, name in enumerate(class_names):
         if counts[label] < split_count and name in needed:
             raise DatasetError(
-                f"class {name} has {counts[label]} independent photos (copies of one picture and "
-                f"photos of one person count once, drawn masks not at all); at least {split_count} "
-                f"are needed to train, validate and test"
+                f"class {name} has {counted(counts[label], 'independent photo')} (copies of one "
+                f"picture and photos of one person count once, drawn masks not at all); at least "
+                f"{split_count} are needed to train, validate and test"
             )

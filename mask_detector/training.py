@@ -25,6 +25,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from mask_detector.architectures import build_model, set_trainable_top, set_trainable_whole
 from mask_detector.checkpoints import Checkpoints
 from mask_detector.cores import core_count
+from mask_detector.errors import ModelError, first_line
 from mask_detector.feature_cache import FeatureBatches, cut, extract
 from mask_detector.frozen_network import FrozenNetwork
 from mask_detector.input_pipeline import PictureBatches, reseed
@@ -227,7 +228,7 @@ def _begin(
 ) -> keras.Model:
     """The compiled model a stage begins with, or goes on with."""
     if checkpoints.rows_of(stage.name):
-        return keras.models.load_model(checkpoints.last_model)
+        return _kept(checkpoints.last_model)
     if checkpoints.history:
         _take_weights(trained, checkpoints.best_model)
     if stage.trained_layers is None:  # `trained` has layers of `model`
@@ -246,7 +247,16 @@ def _begin(
 
 
 def _take_weights(model: keras.Model, path: Path) -> None:
-    model.set_weights(keras.models.load_model(path, compile=False).get_weights())
+    model.set_weights(_kept(path, compile=False).get_weights())
+
+
+def _kept(path: Path, **options: Any) -> keras.Model:
+    try:
+        return keras.models.load_model(path, **options)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{path} is damaged ({first_line(error)}); delete {path.parent} and train anew"
+        ) from error
 
 
 class _EpochKeeper(keras.callbacks.Callback):

@@ -149,7 +149,7 @@ class TrainingOptions:
     )
 
     def __post_init__(self) -> None:
-        network = architecture_named(self.architecture)
+        network, fine_tune = architecture_named(self.architecture), self.fine_tune
         left_open = {
             "image_size": (0, network.image_size),
             "learning_rate": (0, network.learning_rate),
@@ -160,19 +160,26 @@ class TrainingOptions:
         for name, (is_open, value) in left_open.items():
             if getattr(self, name) == is_open:
                 object.__setattr__(self, name, value)  # a frozen dataclass has no other way
-        self._check_limits()
+        self._check_limits({name: is_open for name, (is_open, _) in left_open.items()})
         if self.is_from_scratch:
+            if fine_tune > 0:
+                raise OptionError(
+                    f"--fine-tune {fine_tune}: {self.architecture} begins with random weights, so "
+                    f"that the whole network trains; leave it out"
+                )
             object.__setattr__(self, "views", 0)
             object.__setattr__(self, "fine_tune", 0)
         check_choice(self.architecture, self.backbone_weights, self.width_multiplier)
 
-    def _check_limits(self) -> None:
+    def _check_limits(self, open_values: dict[str, Any]) -> None:
         for knob in fields(self):
             limits, value = knob.metadata["limits"], getattr(self, knob.name)
             if limits and not limits[0] <= value <= limits[1]:
+                usual = open_values.get(knob.name)
                 raise OptionError(
                     f"--{knob.name.replace('_', '-')} {value} is out of range: expected "
-                    f"{limits[0]} to {limits[1]}"
+                    f"{limits[0]:g} to {limits[1]:g}"
+                    + (f", or {usual} for the network's own" if usual is not None else "")
                 )
 
     @property

@@ -206,7 +206,7 @@ def test_resnet18_is_kerashubs_so_that_its_weights_fit(keras):
 
 
 def test_unknown_names_list_the_known():
-    with pytest.raises(ModelError, match=r"alexnet.*mobilenet_v2, resnet50, .*cnn"):
+    with pytest.raises(OptionError, match=r"alexnet.*mobilenet_v2, resnet50, .*cnn"):
         check_choice("alexnet", "none", 1.0)
 
 

@@ -14,7 +14,13 @@ from data_sets import write
 from mask_detector.cli import main
 from mask_detector.comparison.plot import plot_comparison
 from mask_detector.comparison.report import comparison_text, comparison_to_dict
-from mask_detector.comparison.verdict import Entry, judge_entries, p_of_difference
+from mask_detector.comparison.verdict import (
+    LEAST_TO_DIFFER,
+    WORSE_BELOW,
+    Entry,
+    judge_entries,
+    p_of_difference,
+)
 from mask_detector.errors import MaskDetectorError
 from mask_detector.intervals import proportion
 
@@ -100,6 +106,17 @@ def test_the_table_warns_of_copies_among_the_test_pictures(three):
     groups = ALONE // 4
     text = comparison_text(three, judge_entries(three, groups), {e.name: {} for e in three}, groups)
     assert "100 test pictures in 25 groups" in text and "too narrow" in text
+
+
+def test_where_test_pictures_are_too_few_to_tell_anything_the_text_says_so(three):
+    for count, is_told in ((5, True), (6, False)):
+        groups = ALONE % count
+        verdict = judge_entries(three, groups)
+        text = comparison_text(three, verdict, {e.name: {} for e in three}, groups)
+        assert ("these are too few to tell networks apart" in text) == is_told
+    unlike = np.array([True] * LEAST_TO_DIFFER), np.array([False] * LEAST_TO_DIFFER)
+    assert p_of_difference(*unlike, np.arange(LEAST_TO_DIFFER)) < WORSE_BELOW
+    assert p_of_difference(*(side[1:] for side in unlike), np.arange(LEAST_TO_DIFFER - 1)) > 0.05
 
 
 def test_where_nothing_smaller_is_as_good_the_text_says_so(three):
@@ -198,7 +215,7 @@ def test_a_stopped_comparison_goes_on_and_ends_like_an_unbroken_one(
     ("more", "code", "words"),
     [
         (("-a", "vgg_tiny"), 2, "expected some of mobilenet_v2"),
-        (("-a", "cnn", "--widths", "9"), 2, "--width-multiplier 9"),
+        (("-a", "cnn", "--widths", "9"), 2, "--widths: '9': expected a number from 0.25 to 2"),
         (("-a", "cnn", "--budget", "-1"), 2, "--budget -1"),
         (("-a", "cnn", "--backbone-weights", "x.h5"), 2, "NETWORK=FILE"),
         (("-a", "cnn", "--backbone-weights", "cnn=x.h5"), 1, "x.h5"),

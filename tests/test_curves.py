@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import warnings
 
 import cv2
 import numpy as np
@@ -79,6 +80,21 @@ def test_a_line_per_class_is_drawn_in_both_panels(tmp_path, names):
     for half in (picture[:, :550], picture[:, 550:]):
         shown = [part_of_colour(half, colour) > 5e-4 for colour in colours]
         assert shown == [index < len(names) for index in range(3)]
+
+
+def test_the_legend_of_many_classes_stands_below_the_curves(tmp_path):
+    rng = np.random.default_rng(0)
+    names = tuple(f"{'a very long name of a class ' * 3}{n}" for n in range(12))
+    labels = np.arange(240) % 12
+    probabilities = rng.dirichlet(np.ones(12), 240) / 2 + np.eye(12)[labels] / 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plot_curves(curves_of(probabilities, labels, names), tmp_path / "curves.png", "twelve")
+    picture = cv2.imread(str(tmp_path / "curves.png"))
+    assert picture.shape[0] > 700  # taller than for two classes: 572
+    is_dark = (picture < 60).all(axis=2)
+    rows = np.flatnonzero(is_dark.mean(axis=1) > 0.7 * is_dark.mean(axis=1).max())
+    assert 0.5 * picture.shape[0] < np.ptp(rows)  # the axes' frame is not squeezed
 
 
 def test_without_any_curve_the_picture_is_drawn_all_the_same(tmp_path):

@@ -167,6 +167,19 @@ def test_masks_at_the_edge_of_a_picture_are_cut_off(portrait, head):
     np.testing.assert_array_equal(draw(portrait, beside), portrait)
 
 
+def test_a_face_of_many_pixels_gets_the_same_mask_in_seconds(portrait, head):
+    """A blur as wide as its cheeks, on all pixels of a phone's photo, would take minutes."""
+    factor = 8
+    large = cv2.resize(portrait, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    larger_head = Head(head.rotation, factor * head.pixels_per_mm, factor * head.origin)
+    drawn = draw(large, larger_head)
+    smaller = cv2.resize(drawn, portrait.shape[1::-1], interpolation=cv2.INTER_AREA).astype(int)
+    usual = draw(portrait, head)
+    is_mask = (usual != portrait).any(axis=2)
+    assert np.abs(smaller - usual)[is_mask].mean() < 6
+    assert np.abs(smaller - portrait)[~is_mask].mean() < 3
+
+
 def test_without_five_points_boxes_serve(portrait, face_folder):
     finder = HeadFinder(open_detector("ssd", folder=face_folder, confidence=0.6))
     (head,) = finder.heads(portrait)

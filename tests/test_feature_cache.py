@@ -223,6 +223,16 @@ def test_half_written_features_are_written_anew(trunk, samples, tmp_path):
     assert not partial.exists()
 
 
+def test_features_that_were_cut_off_are_written_anew(trunk, samples, tmp_path, caplog):
+    from mask_detector.feature_cache import extract
+
+    path = tmp_path / "train.npy"
+    whole = np.array(extract(by_keras(trunk), views_of(samples), path))
+    path.write_bytes(path.read_bytes()[:-100])
+    np.testing.assert_array_equal(extract(by_keras(trunk), views_of(samples), path), whole)
+    assert "train.npy is damaged" in caplog.text
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on the size of files")
 def test_a_disk_that_is_full_is_told_in_a_line(samples, tmp_path):
     """A process whose files may not grow beyond 4 kB, as on a disk without more room."""

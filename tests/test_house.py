@@ -21,8 +21,8 @@ FLOORS = [
      "runtimes.litert_runtime", "runtimes.onnx_runtime", "lettering", "capture.source_names",
      "home_paths", "networks.plain", "networks.from_keras", "networks.heads", "networks.cost",
      "alarms.sound"},
-    {"networks.residual", "images", "config_file", "assets", "model_file", "checkpoints",
-     "public_dataset", "blurring", "runtimes.litert_model", "runtimes.onnx_model",
+    {"networks.residual", "images", "figures", "config_file", "assets", "model_file",
+     "checkpoints", "public_dataset", "blurring", "runtimes.litert_model", "runtimes.onnx_model",
      "runtimes.onnx_conversion", "frozen_network", "annotations.pascal_voc", "annotations.coco",
      "detection_scores", "intervals", "face_boxes", "ssd.caffe_description", "ssd.file",
      "ssd.shapes", "ssd.blobs", "events.records", "capture.captures"},
@@ -191,7 +191,7 @@ def test_the_help_says_every_default(run):
     text = " ".join(done.stdout.split())
     for option, default in {
         "--dataset": "dataset", "--model": "models/mask_detector.keras",
-        "--plot": "models/training_plot.png", "--epochs": "0", "--batch-size": "32",
+        "--epochs": "0", "--batch-size": "32",
         "--learning-rate": "0.0", "--fine-tune": "-1", "--fine-tune-epochs": "0",
         "--views": "6", "--crop": "auto", "--kernels": "int8", "--image-size": "0",
         "--seed": "42",

@@ -10,20 +10,21 @@ SPELLINGS = {
     Meaning.COMPLIANT: (
         "with_mask, WithMask, withMask, withmask, with-mask, with mask, WITH_MASK, mask, Mask, "
         "masks, masked, Masked, face_mask, face_with_mask, mask_on, correctly_masked, "
-        "with_mask_correct, CMFD, w_mask, 1 - Mask"
+        "with_mask_correct, CMFD, w_mask, 1 - Mask, mit Maske, avec masque, con mascarilla"
     ),
     Meaning.MISSING: (
         "without_mask, WithoutMask, withoutMask, withoutmask, without-mask, without mask, "
         "WITHOUT_MASK, no_mask, NoMask, noMask, nomask, NOMASK, no-mask, No Mask, no_face_mask, "
         "unmasked, Unmasked, un_masked, non_mask, nonmask, non-masked, not_masked, notmasked, "
         "NotMasked, mask_off, MaskOff, maskoff, maskless, not_wearing_mask, mask_missing, wo_mask, "
-        "mask_free, maskfree"
+        "mask_free, maskfree, mask_absent, lack_of_mask, never_masked, Ohne Maske ü, sans masque, "
+        "sin mascarilla, senza mascherina"
     ),
     Meaning.WRONG: (
         "mask_weared_incorrect, with_incorrect_mask, incorrect_mask, IncorrectMask, "
         "incorrect mask, improper, improper_mask, wrong, wrongly_worn, mask_worn_wrongly, IMFD, "
         "mask_under_nose, mask_on_chin, MaskWornIncorrectly, mask_not_worn_correctly, "
-        "not_correctly_masked"
+        "not_correctly_masked, mask_below_nose, partial_mask"
     ),
     Meaning.OTHER: (
         "def_front, ok_front, cat, dog, no_helmet, NoHelmet, without_helmet, unknown, face, "

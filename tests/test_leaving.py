@@ -30,6 +30,23 @@ sys.exit(code_once_threads_allow(7))
 """
 
 
+def test_a_stopped_training_is_not_waited_for():
+    """TensorFlow's threads may wait for Python's, and Python for them."""
+    code = (
+        "import sys, threading, types\n"
+        "from mask_detector.leaving import code_once_threads_allow\n"
+        "sys.modules['tensorflow'] = types.ModuleType('tensorflow')\n"
+        "threading.Thread(target=threading.Event().wait).start()\n"
+        "print('said')\n"
+        "sys.exit(code_once_threads_allow(130))\n"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "said\n", "")
+
+
 @pytest.mark.parametrize("is_frozen", [True, False])
 def test_a_camera_that_hangs_keeps_no_process_from_its_exit_code(is_frozen, tmp_path):
     cv2.imwrite(str(tmp_path / "0.jpg"), textured_photo(0))

@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from mask_detector.errors import ModelError
+from mask_detector.errors import ModelError, OptionError
 from mask_detector.model_file import (
     CARD_ENTRY,
     check_suffix,
@@ -139,7 +139,7 @@ def test_a_damaged_card_is_a_model_error(tmp_path):
 
 @pytest.mark.parametrize("name", ["m.model", "m.tflite", "m", "m.keras.bak"])
 def test_a_suffix_that_keras_cannot_save_is_refused_before_work(name, tmp_path):
-    with pytest.raises(ModelError, match=r"expected a path ending in \.keras or \.h5"):
+    with pytest.raises(OptionError, match=r"expected a path ending in \.keras or \.h5"):
         check_suffix(tmp_path / name)
 
 

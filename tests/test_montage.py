@@ -7,7 +7,8 @@ from conftest import textured_photo
 
 from mask_detector.errors import MaskDetectorError
 from mask_detector.images import read_image
-from mask_detector.montage import Tile, draw_montage, shortened
+from mask_detector.labels import shortened
+from mask_detector.montage import Tile, draw_montage
 
 COLOURS = ((250, 10, 10), (10, 250, 10), (10, 10, 250), (240, 240, 10))
 

@@ -77,6 +77,17 @@ def test_a_class_may_have_any_name_a_folder_has(tmp_path, name):
     assert read_plot(tmp_path / "a.png").std() > 5
 
 
+@pytest.mark.parametrize("count", [2, 12])
+def test_long_names_of_classes_leave_room_for_the_matrix_and_the_curves(tmp_path, count):
+    names = tuple(f"{'a very long name of a class ' * 3}{number}" for number in range(count))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # as where the layout gives up
+        plot_confusion_matrix(made_up_report(names), tmp_path / "matrix.png", "test photos")
+    picture = read_plot(tmp_path / "matrix.png")
+    blue = part_of_colour(picture, (107, 48, 8), within=90)  # nine of ten right
+    assert blue > 0.25 / count
+
+
 @pytest.mark.parametrize(("classes", "n"), [(2, 1), (2, 400), (5, 3)])
 def test_reliability_is_drawn_before_and_after(tmp_path, classes, n):
     rng = np.random.default_rng(0)

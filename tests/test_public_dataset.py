@@ -100,7 +100,11 @@ def test_what_cannot_be_fetched_says_so_and_leaves_nothing(published, tmp_path, 
     dataset = PublicDataset(**{**vars(published), **change})
     with pytest.raises(AssetError, match=r"could not be fetched.*put your own photos into"):
         fetch(dataset, target)
-    assert files_below(target) == {} and not list(target.iterdir())
+    assert not target.exists()
+    target.mkdir()  # and one that was there stays
+    with pytest.raises(AssetError):
+        fetch(dataset, target)
+    assert list(target.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["with_mask", "without_mask"])

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -37,7 +36,7 @@ def reds_and_blues(tmp_path_factory):
 
 def training_command(dataset, model, *options):
     return ["train_mask_detector.py", "--dataset", dataset, "--model", model,
-            "--plot", Path(model).parent / "plot.png", *QUICK, *options]  # fmt: skip
+            *QUICK, *options]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +77,11 @@ def test_training_leaves_model_report_plots_and_log(trained):
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "m.keras", "m_report.txt", "m_confusion_matrix.png", "m_reliability.png", "m_log.csv",
-        "plot.png",
+        "m_training_plot.png",
     }  # fmt: skip
     for name in names:
         assert str(folder / name) in said  # told where
-    for name in ("plot.png", "m_confusion_matrix.png", "m_reliability.png"):
+    for name in ("m_training_plot.png", "m_confusion_matrix.png", "m_reliability.png"):
         assert cv2.imread(str(folder / name)).std() > 5
     assert (folder / "m_report.txt").read_text() in said
     assert re.search(r"TensorFlow \S+, Keras \S+ on (CPU|\S)", said)

@@ -28,6 +28,21 @@ def test_resume_refuses_other_options_and_names_them(photos, tmp_path, run_here)
     assert_clear_error(run_here(*command), "epochs was 20, now 1", "--resume")
 
 
+def test_a_finished_training_is_not_resumed_over(photos, tmp_path, run_here):
+    (tmp_path / "m.keras").write_text("a model")
+    done = run_here(*training_command(photos, tmp_path / "m.keras", "--resume"))
+    assert_clear_error(done, "nothing to go on with", "m.keras is finished")
+    assert (tmp_path / "m.keras").read_text() == "a model"
+
+
+@pytest.mark.parametrize("place", ["x.xyz", "x", "folder.png"])
+def test_a_plot_that_cannot_be_is_refused_before_the_training(place, photos, tmp_path, run_here):
+    (tmp_path / "folder.png").mkdir()
+    command = training_command(photos, tmp_path / "m.keras", "--plot", tmp_path / place)
+    words = "it is a folder" if place == "folder.png" else "expected a name ending in .png"
+    assert_clear_error(run_here(*command), place, words, code=1 if "folder" in place else 2)
+
+
 @pytest.mark.parametrize(
     ("code", "options", "words"),
     [

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from mask_detector.benchmark.measuring import (
     CLASSIC,
@@ -17,6 +16,7 @@ from mask_detector.benchmark.measuring import (
     Result,
     part,
 )
+from mask_detector.figures import new_figure, save
 
 _COLOURS = {CLASSIC: "#9aa5b1", "every frame": "#4c8fd0", "tracks": "#1f4e8c"}
 _ORDER = (CLASSIC, "every frame", "tracks")
@@ -33,7 +33,7 @@ def plot_result(result: Result, title: str, path: Path) -> None:
     """
     speeds = [c for c in result.comparisons if c.what == FRAMES_PER_SECOND]
     sizes = list(dict.fromkeys(c.case.size for c in speeds))
-    figure = Figure(figsize=(4.6 * len(sizes) + 4.2, 4.6), layout="constrained")
+    figure = new_figure(4.6 * len(sizes) + 4.2, 4.6, layout="constrained")
     title = f"{title}; above the bars of ours: times the classic loop"
     figure.suptitle(title, fontsize=10, parse_math=False)
     panels = figure.subplots(1, len(sizes) + 2, width_ratios=[*[4.6] * len(sizes), 2.1, 2.1])
@@ -48,7 +48,7 @@ def plot_result(result: Result, title: str, path: Path) -> None:
     peaks = [c for c in result.comparisons if c.what == MEMORY]
     _draw_shares(panels[-2], starts, "seconds to first verdict")
     _draw_shares(panels[-1], _largest(peaks), "peak memory, MB")
-    figure.savefig(path, dpi=130)
+    save(figure, path, 130)
 
 
 def _largest(peaks: list[Comparison]) -> list[Comparison]:

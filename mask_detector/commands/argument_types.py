@@ -10,7 +10,7 @@ from typing import Any
 
 from mask_detector.engines import EXPORT_FORMATS, NUMBER_FORMATS
 
-_SMALLEST_DETECT_SIZE = 64  # pixels
+_SMALLEST_DETECT_SIZE, _LARGEST_DETECT_SIZE = 64, 4096  # pixels
 
 
 def fraction(text: str) -> float:
@@ -61,18 +61,20 @@ def number_pair(text: str) -> tuple[float, float]:
     return low, high
 
 
-def pixel_count(text: str) -> int:
-    """An argparse type: a number of pixels from 0."""
+def whole_number_from_0(text: str) -> int:
+    """An argparse type: a whole number from 0, as seeds and numbers of pixels are."""
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of pixels from 0")
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0")
     return int(text)
 
 
 def detect_size(text: str) -> int:
     """An argparse type: how many pixels a face detector sees; 0 leaves it to the detector."""
-    if not text.isdecimal() or 0 < int(text) < _SMALLEST_DETECT_SIZE:
+    is_size = text.isdecimal() and _SMALLEST_DETECT_SIZE <= int(text) <= _LARGEST_DETECT_SIZE
+    if not is_size and text != "0":
         raise argparse.ArgumentTypeError(
-            f"{text!r}: expected a number of pixels from {_SMALLEST_DETECT_SIZE}, or 0"
+            f"{text!r}: expected a number of pixels from {_SMALLEST_DETECT_SIZE} to "
+            f"{_LARGEST_DETECT_SIZE}, or 0"
         )
     return int(text)
 
@@ -93,9 +95,9 @@ def some_of(
     expected = ", ".join(known) + (", or all" if every else "")
 
     def names(text: str) -> list[str]:
-        if every and text == "all":
-            return list(every)
         given = [name.strip() for name in text.split(",")]
+        if every and "all" in given:
+            given = [*every, *(name for name in given if name != "all")]
         if unknown := [name for name in given if name not in known]:
             raise argparse.ArgumentTypeError(f"{', '.join(unknown)!r}: expected some of {expected}")
         return list(dict.fromkeys(given))
@@ -104,5 +106,10 @@ def some_of(
 
 
 def number_formats(text: str) -> list[str]:
-    """An argparse type: formats of exports, `int8,onnx`; all that LiteRT runs, or none."""
-    return [] if text == "none" else some_of(EXPORT_FORMATS, NUMBER_FORMATS)(text)
+    """An argparse type: formats of exports, `int8,onnx`; `all` are those that LiteRT runs."""
+    return some_of(EXPORT_FORMATS, NUMBER_FORMATS)(text)
+
+
+def number_formats_or_none(text: str) -> list[str]:
+    """An argparse type: the same, or `none`."""
+    return [] if text == "none" else number_formats(text)

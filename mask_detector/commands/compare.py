@@ -30,6 +30,17 @@ _SET_FOR_EACH = ("architecture", "width_multiplier", "backbone_weights", "epochs
 logger = logging.getLogger(__name__)
 
 
+def _width(text: str) -> float:
+    low, high = next(
+        knob.metadata["limits"]
+        for knob in dataclasses.fields(TrainingOptions)
+        if knob.name == "width_multiplier"
+    )
+    if not low <= positive(text) <= high:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from {low:g} to {high:g}")
+    return float(text)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dataset_arguments(parser)
     parser.add_argument(
@@ -42,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--widths",
-        type=list_of(positive),
+        type=list_of(_width),
         default="1",
         metavar="X,Y,...",
         help="also compare each network with its channels multiplied by these, 0.25 to 2: half "
@@ -73,8 +84,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("comparison"),
         metavar="DIR",
         help="folder for models, table (comparison.txt, .json) and plot (comparison.png); what "
-        "is finished there is not trained again, so a stopped comparison goes on, and one with "
-        "more networks is extended",
+        "is finished there is not trained again, so a stopped comparison goes on, and one that "
+        "names more networks beside the earlier ones is extended",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, no table")
     add_face_argument(parser)

@@ -69,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
     options = CutOptions(args.margin, args.smallest_face, args.format)
     result = cut_out_faces(photos, args.output, options)
     print("\n".join(_lines(result, args)))
+    if not result.written and not result.present:
+        raise MaskDetectorError(f"no face of {args.boxes} was cut out; see why above")
     return 0
 
 

@@ -102,11 +102,19 @@ def run(args: argparse.Namespace) -> int:
 def _check_way(args: argparse.Namespace) -> None:
     """Say what is wrong now, not after minutes of work; refuse options that would do nothing."""
     way, other = ("dataset", "boxes") if args.dataset else ("boxes", "dataset")
-    foreign = ("sweep", "confidence", "raw_boxes") if args.dataset else ("smallest_face",)
-    for option in foreign:
-        if getattr(args, option):
-            name = option.replace("_", "-")
-            raise OptionError(f"--{name} goes with --{other}, not with --{way}; leave it out")
+    foreign = {
+        "--sweep": args.sweep,
+        "--confidence": args.confidence,
+        "--raw-boxes": args.raw_boxes,
+        "--detector": args.detector != "ssd",
+        "--detect-size": any(args.detect_size),
+        "--no-pyramid": not args.pyramid,
+    }
+    if args.boxes:
+        foreign = {"--smallest-face": args.smallest_face}
+    for option, is_given in foreign.items():
+        if is_given:
+            raise OptionError(f"{option} goes with --{other}, not with --{way}; leave it out")
     if args.output:
         with writing(args.output):
             args.output.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 HELP = "draw where in photos the classifier sees what it says, as heat over each face"
 
 
+def _part(text: str) -> float:
+    try:
+        return fraction(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(
+            f"{error}; photos stand before it, or write --region=0.5"
+        ) from error
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO|FOLDER")
     add_judging_arguments(parser, looks_inside=True)
@@ -33,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--region",
         nargs="?",
-        type=fraction,
+        type=_part,
         const=0.5,
         metavar="PART",
         help="box the hottest region, as for the fault of a casting: the hottest place and all "

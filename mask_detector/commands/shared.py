@@ -11,8 +11,8 @@ from mask_detector.commands.argument_types import (
     fraction,
     list_of,
     number_pair,
-    pixel_count,
     up_to,
+    whole_number_from_0,
 )
 from mask_detector.engines import ENGINES, fastest_sibling
 from mask_detector.errors import OptionError
@@ -46,7 +46,10 @@ def add_part_arguments(parser: argparse.ArgumentParser, more: str = "") -> None:
         help="which photos: all, or a part of the split that the training makes" + more,
     )
     parser.add_argument(
-        "--split-seed", type=int, default=42, help="the training's --split-seed, for --part"
+        "--split-seed",
+        type=whole_number_from_0,
+        default=42,
+        help="the training's --split-seed, for --part",
     )
 
 
@@ -128,7 +131,7 @@ def add_judging_arguments(
         )
         parser.add_argument(
             "--min-face",
-            type=pixel_count,
+            type=whole_number_from_0,
             default=LEAST_FACE_SIDE,
             metavar="PIXELS",
             help="shorter side of a face that is judged; a smaller one, or one cut off by the "

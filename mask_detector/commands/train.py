@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask_detector.commands.argument_types import number_formats
+from mask_detector.commands.argument_types import number_formats_or_none
 from mask_detector.commands.shared import add_face_argument
-from mask_detector.errors import writing
+from mask_detector.errors import MaskDetectorError, OptionError, writing
 from mask_detector.runtimes.onnx_runtime import EXPORTING, check_installed
 from mask_detector.training_options import TrainingOptions
 from mask_detector.wording import counted
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mask_detector.training_result import TrainingResult
 
 HELP = "train a classifier on folders of photos"
+_PLOT_SUFFIXES = (".png", ".pdf", ".svg", ".jpg")
 _JUDGED_COUNT = 600  # held-out pictures by which an export is judged; `export` takes more
 
 logger = logging.getLogger(__name__)
@@ -76,13 +77,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-p",
         "--plot",
         type=Path,
-        default=Path("models/training_plot.png"),
-        help="where to save the curves of loss and accuracy",
+        help="where to save the curves of loss and accuracy (default: beside the model, as "
+        "<model>_training_plot.png)",
     )
     add_knobs(parser)
     parser.add_argument(
         "--export",
-        type=number_formats,
+        type=number_formats_or_none,
         default="int8",
         metavar="A,B,...",
         help="files to write beside the model: LiteRT's, which a camera is watched with (int8, "
@@ -106,6 +107,11 @@ def run(args: argparse.Namespace) -> int:
     check_suffix(args.model)
     if "onnx" in args.export:
         check_installed(*EXPORTING)
+    args.plot = args.plot or _beside(args.model, "training_plot.png")
+    if args.plot.suffix.lower() not in _PLOT_SUFFIXES:
+        raise OptionError(
+            f"--plot {args.plot}: expected a name ending in {', '.join(_PLOT_SUFFIXES)}"
+        )
     for path in (args.model, args.plot):
         _check_writable(path)
     data = gather_data(args, options)
@@ -160,6 +166,8 @@ def _check_writable(path: Path) -> None:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.parent).close()
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder")
 
 
 def _open_checkpoints(
@@ -169,6 +177,11 @@ def _open_checkpoints(
 
     settings = {**options.to_dict(), "classes": data.class_names, "data": data.fingerprint}
     folder = args.model.with_suffix(".training")
+    if args.resume and args.model.exists() and not folder.exists():
+        raise MaskDetectorError(
+            f"--resume: nothing to go on with, {args.model} is finished; leave --resume out to "
+            f"train it anew"
+        )
     checkpoints = Checkpoints.open(folder, settings, resume=args.resume)
     done = len(checkpoints.history)
     if done:
@@ -254,13 +267,14 @@ def _report_text(result: TrainingResult) -> str:
 
     card = result.card
     before = calibration_error(result.raw, result.labels)
+    given = f"{result.accuracy_when_sure:.2%}" if result.is_sure.any() else "-"
     return (
         f"test split, never trained on:\n"
         f"{report_text(result.calibrated, result.labels, result.report)}"
         f"temperature {card.temperature:.3f}, fitted on the validation split "
         f"(calibration error without it {before:.4f})\n"
         f'"not sure" below {card.thresholds["not_sure"]:.3f}: {1 - result.is_sure.mean():.1%} of '
-        f"the test split; of the verdicts given {result.accuracy_when_sure:.2%} are right\n\n"
+        f"the test split; of the verdicts given {given} are right\n\n"
         f"photos and marked faces:\n{_sources_text(card.training_data['sources'])}\n"
     )
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from mask_detector.comparison.verdict import Entry, Verdict
-from mask_detector.errors import writing
+from mask_detector.figures import new_figure, save
 
 _COLOURS = ("#1f4e8c", "#c9582b", "#3b8a57", "#8a4f9e", "#7a7a7a", "#b8a020")
 
@@ -26,7 +25,7 @@ def plot_comparison(entries: list[Entry], verdict: Verdict, title: str, path: Pa
         title: what they were judged by.
         path: the PNG to write.
     """
-    figure = Figure(figsize=(12, 5), layout="constrained")
+    figure = new_figure(12, 5, layout="constrained")
     figure.suptitle(title, fontsize=10, parse_math=False)
     panels = figure.subplots(1, 2, sharey=True)
     for axes, what in zip(panels, ("parameters", "multiply_adds"), strict=True):
@@ -35,8 +34,7 @@ def plot_comparison(entries: list[Entry], verdict: Verdict, title: str, path: Pa
     panels[0].set_ylabel("test accuracy")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=9)
-    with writing(path):
-        figure.savefig(path, dpi=130)
+    save(figure, path, 130)
 
 
 def _draw(axes: Axes, entries: list[Entry], verdict: Verdict, what: str) -> None:

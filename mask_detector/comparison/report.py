@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mask_detector.comparison.verdict import WORSE_BELOW, Entry, Verdict
+from mask_detector.comparison.verdict import LEAST_TO_DIFFER, WORSE_BELOW, Entry, Verdict
 from mask_detector.intervals import Estimate
 from mask_detector.labels import printable
 from mask_detector.wording import counted, table_lines
@@ -66,6 +66,11 @@ def _answer(least: Entry, verdict: Verdict, groups: np.ndarray) -> list[str]:
         lines[0] += (
             ": p counts each group once; the interval of the accuracy takes each picture for a "
             "draw of its own, and is too narrow"
+        )
+    if group_count < LEAST_TO_DIFFER:
+        lines.append(
+            f"these are too few to tell networks apart: p can't fall below {WORSE_BELOW:g} where "
+            f"fewer than {LEAST_TO_DIFFER} groups differ; test on more"
         )
     lines.append(f"best: {best.name}, {best.accuracy.value:.2%}")
     if best is least:

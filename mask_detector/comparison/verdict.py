@@ -23,6 +23,7 @@ import numpy as np
 from mask_detector.intervals import Estimate
 
 WORSE_BELOW = 0.05  # of p: what is then worse than the best is called so
+LEAST_TO_DIFFER = 6  # groups that all speak for one network give p = 2 / 2**6, the first below it
 
 
 @dataclass(frozen=True)

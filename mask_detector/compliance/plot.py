@@ -19,9 +19,8 @@ from matplotlib.figure import Figure
 from mask_detector.compliance.counting import Compliance
 from mask_detector.compliance.report import Row, WatchReport
 from mask_detector.drawing import verdict_colour
-from mask_detector.errors import writing
-from mask_detector.labels import NOT_SURE, Meaning, printable
-from mask_detector.montage import shortened
+from mask_detector.figures import new_figure, save
+from mask_detector.labels import NOT_SURE, Meaning, printable, shortened
 from mask_detector.wording import counted
 
 _MOST_HOURS = 24 * 8  # beyond, bars would be too thin: days take the place of hours
@@ -55,7 +54,7 @@ def plot_report(report: WatchReport, title: str, path: Path) -> None:
     panels, files = _camera_panels(report), report.file_hours()[:_MOST_FILE_HOURS]
     heights = [_PANEL_HEIGHT] * len(panels)
     heights += [0.9 + _FILE_ROW_HEIGHT * len(files)] if files or not panels else []
-    figure = Figure(figsize=(_WIDTH, 1.0 + sum(heights)), layout="constrained")
+    figure = new_figure(_WIDTH, 1.0 + sum(heights), layout="constrained")
     figure.get_layout_engine().set(h_pad=0.05, w_pad=0.12, hspace=0.0)
     figure.suptitle(printable(title), fontsize=13, color=_INK, weight="bold", parse_math=False)
     colours = _colours(report.total().compliance)
@@ -70,8 +69,7 @@ def plot_report(report: WatchReport, title: str, path: Path) -> None:
     if len(parts) > len(panels):
         _draw_files(parts[-1].subplots(), files, colours)
     _add_legend(figure, colours)
-    with writing(path):
-        figure.savefig(path, dpi=110)
+    save(figure, path, 110)
 
 
 def _camera_panels(report: WatchReport) -> list[tuple[str, _Counted]]:

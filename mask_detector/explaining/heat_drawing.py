@@ -13,11 +13,10 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from mask_detector.errors import writing
 from mask_detector.explaining.activation_maps import Explanation, spread
+from mask_detector.figures import new_figure, save
 from mask_detector.images import scaled
 from mask_detector.labels import printable
 from mask_detector.types import FaceBox
@@ -88,7 +87,7 @@ def draw_explanation(
         MaskDetectorError: the file can't be written.
     """
     shown = scaled(crop, _SHOWN_SIDE)
-    figure = Figure(figsize=(13, 4.8), dpi=_DPI)
+    figure = new_figure(13, 4.8, dpi=_DPI)
     panels = [figure.add_axes((0.008 + 0.311 * i, 0.02, 0.303, 0.84)) for i in range(3)]
     height, width = shown.shape[:2]
     panels[0].imshow(shown)
@@ -113,9 +112,7 @@ def draw_explanation(
     scale = figure.add_axes((0.94, 0.06, 0.01, 0.76))
     figure.colorbar(image, cax=scale, label=label, extend="both")
     figure.suptitle(printable(title), parse_math=False)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=_DPI)
+    save(figure, path, _DPI)
 
 
 def _outline(axes: Axes, region: FaceBox, scale: float) -> None:

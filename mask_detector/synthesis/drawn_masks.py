@@ -11,7 +11,7 @@ is not drawn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ import numpy as np
 from mask_detector.synthesis.head_pose import Head
 from mask_detector.synthesis.mask_shapes import SHAPES, straps, surface
 from mask_detector.synthesis.mask_textures import TEXTURES, texture
-from mask_detector.synthesis.photo_light import FaceLight, softness
+from mask_detector.synthesis.photo_light import FACE_MM, FaceLight, blurred, softness
 
 STYLES = tuple(TEXTURES)
 _COLUMNS, _ROWS = 96, 72  # patches of one colour that a mask is laid of
@@ -27,6 +27,7 @@ _FINE_EYE_DISTANCE = 160.0  # pixels between the eyes at which it is drawn, then
 _MOST_FINENESS = 8
 _STRAP_MM = 1.8
 _STRAPS_BGR = (36, 36, 36), (222, 222, 220)  # of dark masks, of others
+_REACH = 1.6  # distances between the eyes: beyond it neither light nor shadow of a mask reach
 _SHADOW = 0.22  # part of the light that a mask's edge keeps from the skin beside it
 
 
@@ -60,14 +61,37 @@ def draw_mask_on(
         columns=_COLUMNS + 1,
         rows=_ROWS + 1,
     )
-    cover = _painted(sheet, texture(look.style, generator), head, image.shape)
+    cloth = texture(look.style, generator)
+    drawn = image.copy()
+    left, top, right, bottom = _surroundings(sheet, head, image.shape)
+    if left < right and top < bottom:
+        part = image[top:bottom, left:right]
+        moved = replace(head, origin=head.origin - (left, top))
+        drawn[top:bottom, left:right] = _with_mask(part, moved, sheet, cloth)
+    return drawn
+
+
+def _surroundings(
+    sheet: np.ndarray, head: Head, shape: tuple[int, ...]
+) -> tuple[int, int, int, int]:
+    """The part of the photo that has anything to do with the mask: left, top, right, bottom."""
+    places = head.project(np.concatenate([sheet.reshape(-1, 3), FACE_MM]))
+    reach = _REACH * head.eye_distance
+    low, high = np.floor(places.min(axis=0) - reach), np.ceil(places.max(axis=0) + reach)
+    left, top = np.clip(low, 0, shape[1::-1]).astype(int)
+    right, bottom = np.clip(high, 0, shape[1::-1]).astype(int)
+    return left, top, right, bottom
+
+
+def _with_mask(image: np.ndarray, head: Head, sheet: np.ndarray, cloth: np.ndarray) -> np.ndarray:
+    cover = _painted(sheet, cloth, head, image.shape)
     cover = cv2.GaussianBlur(cover, (0, 0), max(0.35, softness(image, head)))
     opacity = cover[..., 3:] / 255
     light = FaceLight(image, head, opacity[..., 0])
-    cloth = light.on(cover[..., :3])
-    wide = cv2.GaussianBlur(opacity, (0, 0), max(0.5, 0.05 * head.eye_distance))[..., None]
+    lit = light.on(cover[..., :3])
+    wide = blurred(opacity[..., 0], max(0.5, 0.05 * head.eye_distance))[..., None]
     skin = image * (1 - _SHADOW * wide)
-    drawn = skin * (1 - opacity) + cloth
+    drawn = skin * (1 - opacity) + lit
     is_near = wide > 0.002  # all else stays as it is to the last bit
     return np.where(is_near, np.clip(np.rint(drawn), 0, 255), image).astype(np.uint8)
 
