@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT, SHIPPED_MODEL, write_video
 
 from mask_detector.commands import evaluate, image
-from mask_detector.commands.argument_types import number_formats
+from mask_detector.commands.argument_types import number_formats, number_formats_or_none
 from mask_detector.commands.shared import open_classifier
 from mask_detector.engines import fastest_sibling, sibling_path
 from mask_detector.errors import ModelError, OptionError
@@ -132,7 +132,7 @@ def test_watching_substitutes_and_measuring_does_not():
         options_of(evaluate, "--dataset", ROOT, "--engine", "litert")
 
 
-@pytest.mark.parametrize("text, formats", [("int8", ["int8"]), ("none", []),
+@pytest.mark.parametrize("text, formats", [("int8", ["int8"]),
                          ("float16, int8", ["float16", "int8"]), ("int8,int8", ["int8"]),
                          ("all", ["int8", "float32", "float16"])])  # fmt: skip
 def test_formats_are_given_as_a_list(text, formats):
@@ -141,6 +141,8 @@ def test_formats_are_given_as_a_list(text, formats):
         argparse.ArgumentTypeError, match=r"int4.*int8, float32, float16, onnx, or all"
     ):
         number_formats("int8,int4")
+    assert number_formats_or_none(text) == formats
+    assert number_formats_or_none("none") == []
 
 
 def test_watching_with_the_default_model_never_loads_tensorflow(portrait, face_folder, tmp_path):

@@ -180,7 +180,7 @@ def test_three_groups_of_a_class_are_enough(sizes, seed):
 def test_fewer_groups_of_a_class_than_splits_are_refused(sizes):
     with pytest.raises(DatasetError) as caught:
         split(of_sizes(a=[1] * 60, b=sizes))
-    assert f"class b has {len(sizes)} independent photos" in str(caught.value)
+    assert f"class b has {len(sizes)} independent photo" in str(caught.value)
     assert "at least 3" in str(caught.value)
 
 

@@ -133,7 +133,7 @@ def test_a_class_too_rare_to_be_split_is_no_hindrance_where_it_is_left_out(is_ma
     else:
         root = write_dataset(tmp_path, {"with_mask": 20, "without_mask": 20, "beard": 2})
         rest = ("with_mask", "without_mask")
-    with pytest.raises(DatasetError, match=r"class beard has [12] independent photos"):
+    with pytest.raises(DatasetError, match=r"class beard has [12] independent photo"):
         gathered(root)
     data = gathered(root, class_names=rest)
     assert data.class_names == rest

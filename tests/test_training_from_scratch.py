@@ -164,7 +164,7 @@ def test_a_network_without_weights_is_passed_over_more_often():
 
     assert plan(100_000) == [("whole network", 30, None)]
     assert plan(320) == [("whole network", 150, None)]  # 10 steps each: 1500 in all
-    assert plan(320, epochs=7, fine_tune=5) == [("whole network", 7, None)]
+    assert plan(320, epochs=7) == [("whole network", 7, None)]
 
 
 def test_pictures_of_faces_are_changed_as_a_camera_might_and_others_gently(keras):
