@@ -7,6 +7,7 @@ Use:
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 VIDEO_CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-
 
 _LEAST_PART_KEPT = 0.9  # of a film's frames, by what it says itself, which may be off by a few
 
@@ -199,8 +199,9 @@ class SinkPerStream(FrameSink):
         return tuple(path for sink in self._sinks.values() for path in sink.saved)
 
     def close(self) -> None:
-        for sink in self._sinks.values():
-            sink.close()
+        with contextlib.ExitStack() as stack:  # all, though one of them can't be finished
+            for sink in self._sinks.values():
+                stack.callback(sink.close)
 
 
 class PictureSink(FrameSink):

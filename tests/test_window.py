@@ -100,7 +100,10 @@ def end_of(process):
 
 def test_a_large_picture_opens_in_a_window_that_fits_a_screen(watcher, screen):
     process, window = watcher("large")
-    width, height = screen.size_of(window)
+    deadline = time.monotonic() + 20  # it is there before its first picture
+    while (size := screen.size_of(window)) == (400, 300) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    width, height = size
     assert width <= 1280 and height <= 720 and width / height == pytest.approx(2, rel=0.05)
     screen.press(window, "q")
     end_of(process)
