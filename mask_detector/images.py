@@ -131,8 +131,12 @@ def write_picture(image: np.ndarray, path: Path, parameters: Sequence[int] = ())
         is_encoded, data = cv2.imencode(path.suffix, image, parameters)
         if not is_encoded:
             raise OSError("OpenCV can't encode it")
-        part.write_bytes(data.tobytes())  # not imwrite: it takes no name that is not plain text
-        part.replace(path)
+        try:
+            part.write_bytes(data.tobytes())  # not imwrite: it takes no name but plain text
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
 
 
 def resized(image: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import pytest
 from conftest import textured_photo
 from data_sets import voc, write
 
+from mask_detector.annotations.formats import read_boxes
 from mask_detector.annotations.pascal_voc import is_annotated, read_voc
 from mask_detector.dataset import scan
 from mask_detector.errors import DatasetError
@@ -108,7 +109,7 @@ def test_odd_file_names(name, tmp_path):
     assert [photo.path for photo in read_voc(tmp_path)] == [tmp_path / f"{stem}.jpg"]
 
 
-def test_boxes_without_area_are_dropped_and_fractions_rounded(tmp_path):
+def test_boxes_without_area_are_told_and_left_out_and_fractions_rounded(tmp_path, caplog):
     boxes = [
         ("mask", 30, 10, 29, 40),
         ("mask", 10, 30, 40, 29),
@@ -118,7 +119,8 @@ def test_boxes_without_area_are_dropped_and_fractions_rounded(tmp_path):
     ]
     write(tmp_path / "p.png", textured_photo(0))
     voc(tmp_path / "p.xml", "p.png", boxes)
-    (photo,) = read_voc(tmp_path)
+    (photo,) = read_boxes(tmp_path)
+    assert caplog.messages == ["left out: 2 boxes without area, in p.png"]
     assert marked(photo) == [
         ("mask", 0, 0, 12, 13),
         ("bare", 5, 5, 21, 30),

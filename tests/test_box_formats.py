@@ -260,6 +260,14 @@ def test_a_coco_file_that_contradicts_itself_is_named(change, words, tmp_path):
         read_boxes(tmp_path)
 
 
+def test_a_damaged_coco_file_is_named_and_not_taken_for_none(tmp_path):
+    as_coco(tmp_path)
+    file = tmp_path / "annotations" / "instances.json"
+    file.write_text(file.read_text()[:-5])
+    with pytest.raises(DatasetError, match=r"instances\.json is damaged .*expected a COCO file"):
+        read_boxes(tmp_path)
+
+
 def test_folders_of_classes_with_stray_files_are_no_boxes(tmp_path):
     write(tmp_path / "with_mask" / "a.png", textured_photo(0))
     (tmp_path / "classes.txt").write_text("with_mask")

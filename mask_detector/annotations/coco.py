@@ -31,10 +31,11 @@ def is_coco(root: Path) -> bool:
 def read_coco(root: Path) -> list[ListedPhoto]:
     """Read every photo that the COCO files of `root` list, in the order of their names.
 
-    Boxes of crowds (`iscrowd`) and boxes without area are dropped.
+    Boxes of crowds (`iscrowd`) are dropped.
 
     Raises:
-        DatasetError: no such file there, one that contradicts itself, or a photo is missing.
+        DatasetError: no such file there, one that is damaged or contradicts itself, or a photo is
+            missing.
     """
     files = _files(root)
     if not files:
@@ -61,8 +62,12 @@ def _content(path: Path) -> dict[str, Any] | None:
     """What is in a file of boxes; None for any other JSON."""
     try:
         content = json.loads(path.read_text("utf-8-sig"))
-    except (ValueError, OSError, RecursionError):
-        return None
+    except (ValueError, OSError, RecursionError) as error:
+        if path.parent.name in _FOLDERS:
+            raise DatasetError(
+                f"{path} is damaged ({error}); expected a COCO file: write it anew, or take it away"
+            ) from error
+        return None  # beside photos and folders lie other programs' files
     is_coco_file = isinstance(content, dict) and all(
         isinstance(content.get(key), list) for key in _KEYS
     )
@@ -93,11 +98,7 @@ def _read(path: Path, content: dict[str, Any], root: Path) -> list[ListedPhoto]:
         raise DatasetError(f"{path} has boxes of photos that it does not list: {[*faces][:3]}")
     folders = _photo_folders(path, root)
     return [
-        ListedPhoto(
-            _photo(name, folders, path),
-            split=split,
-            faces=tuple(face for face in marked if face.box.has_area),
-        )
+        ListedPhoto(_photo(name, folders, path), split=split, faces=tuple(marked))
         for name, marked in listed
     ]
 

@@ -8,6 +8,7 @@ train, val and test, which are then their splits. A new format is one entry in `
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,11 @@ from mask_detector.annotations.yolo import is_yolo, read_yolo
 from mask_detector.errors import DatasetError
 from mask_detector.split_names import split_folders
 from mask_detector.types import ListedPhoto
+from mask_detector.wording import counted
+
+_NAMED = 3  # photos, of those with boxes left out
+
+logger = logging.getLogger(__name__)
 
 
 class _Format(NamedTuple):
@@ -45,9 +51,25 @@ def is_annotated(root: Path) -> bool:
 def read_boxes(root: Path) -> list[ListedPhoto]:
     """Read the photos of a folder with the boxes that people drew.
 
+    Boxes without area are counted, said and left out.
+
     Raises:
         DatasetError: no boxes there, files that contradict themselves, or a photo is missing.
     """
+    photos = _read(root)
+    flat = [photo.path.name for photo in photos for face in photo.faces if not face.box.has_area]
+    if flat:
+        boxes = counted(len(flat), "box without area", "boxes without area")
+        names = list(dict.fromkeys(flat))
+        others = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        logger.warning("left out: %s, in %s%s", boxes, ", ".join(names[:_NAMED]), others)
+    return [
+        replace(photo, faces=tuple(face for face in photo.faces if face.box.has_area))
+        for photo in photos
+    ]
+
+
+def _read(root: Path) -> list[ListedPhoto]:
     if found := _format_of(root):
         return found.read(root)
     parts = [(folder, split, _format_of(folder)) for folder, split in split_folders(root)]

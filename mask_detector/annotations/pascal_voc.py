@@ -32,7 +32,7 @@ def is_annotated(root: Path) -> bool:
 def read_voc(root: Path) -> list[ListedPhoto]:
     """Read every annotation below `root`, in the order of their names.
 
-    Coordinates are VOC's: the first pixel is 1, edges included. Boxes without area are dropped.
+    Coordinates are VOC's: the first pixel is 1, edges included.
 
     Raises:
         DatasetError: no annotations there, one that is no VOC annotation, or one whose photo is
@@ -86,8 +86,7 @@ def _read(path: Path, images: Path, photo_of: dict[str, Path]) -> ListedPhoto:
     photo = named if named.is_file() else photo_of.get(path.stem)
     if photo is None:
         raise DatasetError(f"the photo of {path} is missing: expected it in {images}")
-    shown = tuple(face for face in faces if face.box.has_area)
-    return ListedPhoto(photo, faces=shown)
+    return ListedPhoto(photo, faces=faces)
 
 
 def _face(item: ElementTree.Element) -> LabelledBox:

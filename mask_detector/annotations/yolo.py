@@ -93,7 +93,7 @@ def _faces(pair: _Pair, size: tuple[int, int], names: dict[int, str]) -> tuple[L
             for line in pair.labels.read_text("utf-8-sig").splitlines()
             if line.strip()
         ]
-        faces = [LabelledBox(_box(row, size), names[int(row[0])]) for row in rows]
+        return tuple(LabelledBox(_box(row, size), names[int(row[0])]) for row in rows)
     except KeyError as error:
         known = ", ".join(f"{number} {name}" for number, name in sorted(names.items()))
         raise DatasetError(
@@ -105,7 +105,6 @@ def _faces(pair: _Pair, size: tuple[int, int], names: dict[int, str]) -> tuple[L
             f"{pair.labels} is no YOLO label file ({error}); expected lines of five numbers: "
             f"class, x, y, width and height"
         ) from error
-    return tuple(face for face in faces if face.box.has_area)
 
 
 def _box(row: list[float], size: tuple[int, int]) -> FaceBox:
