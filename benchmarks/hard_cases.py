@@ -112,7 +112,7 @@ def report(args: argparse.Namespace) -> None:
             card = classifier.card
             crops = crops_of(members, args.data, card.class_names)
             probabilities = judge(crops, classifier)
-            threshold = card.thresholds.get("not_sure", 0.0)
+            threshold = card.least_confidence
             print(table_row(kind, path, crops, probabilities, threshold), flush=True)
             if args.output:
                 order = np.concatenate(order_by_interest(probabilities, crops.labels))

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import numpy as np
 
-NOT_SURE_THRESHOLD = "not_sure"  # its key in ModelCard.thresholds
 TEMPERATURE_RANGE = (0.25, 10.0)  # beyond it a fit says more about the few photos than the model
 CONFIDENCE_BINS = 15  # of equal width, as in Guo et al.
 HIGHEST_THRESHOLD = 0.99  # above it most faces would be left without a verdict

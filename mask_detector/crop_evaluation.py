@@ -62,7 +62,7 @@ class CropReport:
     scores: Scores  # the same and more, with intervals
     curves: tuple[ClassCurves, ...]  # in class order
     recall_by_size: tuple[dict[str, Estimate], ...]  # in class order; empty for whole photos
-    not_sure: float  # the model's threshold; 0 gives every verdict
+    not_sure: float  # see `ModelCard.least_confidence`
     unsure: Estimate  # the part of the verdicts below it
     right_of_given: Estimate  # the right part of the others
 

@@ -56,9 +56,8 @@ def _named_estimates(report: CropReport) -> Iterator[tuple[str, Estimate]]:
         yield f"ROC area {name}", Estimate(curve.roc_area, None, None, n)
         yield f"average precision {name}", Estimate(curve.average_precision, None, None, n)
     yield "calibration error", scores.calibration_error
-    if report.not_sure:
-        yield f"not sure (below {report.not_sure:.2f})", report.unsure
-        yield "right of the verdicts given", report.right_of_given
+    yield f"not sure (below {report.not_sure:.2f})", report.unsure
+    yield "right of the verdicts given", report.right_of_given
 
 
 def order_by_interest(

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from mask_detector.calibration import NOT_SURE_THRESHOLD
 from mask_detector.images import cut_out
 from mask_detector.profiling import NO_PROFILE, Profile
 from mask_detector.tracking import FaceTracker, TrackingOptions
@@ -54,7 +53,7 @@ class Pipeline:
         """
         self.detector, self.classifier, self.profile = detector, classifier, profile
         self.margin = classifier.card.crop_margin if margin is None else margin
-        self.least_confidence = classifier.card.thresholds.get(NOT_SURE_THRESHOLD, 0.0)
+        self.least_confidence = classifier.card.least_confidence
         self._least_side = least_side
 
     def __call__(self, image: np.ndarray) -> list[Face]:

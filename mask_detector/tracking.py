@@ -142,7 +142,7 @@ class FaceTracker:
 
     Args:
         class_names: of the probabilities that tracks will observe.
-        least_confidence: below it a verdict is "not sure" (`ModelCard.thresholds`).
+        least_confidence: below it a verdict is "not sure", see `ModelCard.least_confidence`.
         options: its knobs.
     """
 

@@ -10,7 +10,6 @@ import tensorflow
 
 from mask_detector import __version__
 from mask_detector.calibration import (
-    NOT_SURE_THRESHOLD,
     apply_temperature,
     fit_temperature,
     not_sure_threshold,
@@ -20,7 +19,7 @@ from mask_detector.input_pipeline import PictureBatches
 from mask_detector.orientations import Answers, averaged
 from mask_detector.training_data import TrainingData
 from mask_detector.training_options import TrainingOptions
-from mask_detector.types import ModelCard, Report
+from mask_detector.types import NOT_SURE_THRESHOLD, ModelCard, Report
 
 _JUDGED_AT_ONCE = 8  # through the whole network; where Keras runs it, 32 take 350 MB more
 
@@ -38,7 +37,7 @@ class TrainingResult:
     @property
     def is_sure(self) -> np.ndarray:
         """Which of the test pictures get a verdict other than "not sure", `(n,)` bool."""
-        return self.calibrated.max(axis=1) >= self.card.thresholds[NOT_SURE_THRESHOLD]
+        return self.calibrated.max(axis=1) >= self.card.least_confidence
 
     @property
     def accuracy_when_sure(self) -> float:

@@ -23,6 +23,9 @@ LEAST_FRAMES = 5  # in which it is seen: what a detector takes for a face by mis
 LOST_S = 1.0  # without being seen, after which its person has left
 ROUNDING_S = 1e-6  # a clock of sums misses a round number of seconds by less
 
+NOT_SURE_THRESHOLD = "not_sure"  # its key in ModelCard.thresholds
+LEAST_CONFIDENCE = 0.7  # of a verdict that is given, whatever the model; see docs/accuracy.md
+
 PHOTOS = "photos"  # the stream of frames that have nothing to do with each other
 
 
@@ -136,6 +139,11 @@ class ModelCard:
     exported_from: str = ""  # of an export: SHA-256 of the very model file it was made from
     number_format: str = "float32"  # of the file that carries this card: int8, float16, float32
     orientations: int = 1  # in which each picture is judged, see `orientations.py`
+
+    @property
+    def least_confidence(self) -> float:
+        """Below it a verdict is "not sure": the threshold that training chose, or a higher one."""
+        return max(self.thresholds.get(NOT_SURE_THRESHOLD, 0.0), LEAST_CONFIDENCE)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

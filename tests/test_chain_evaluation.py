@@ -195,15 +195,17 @@ def test_sure_verdicts_are_those_above_the_models_threshold(judged):
     photo = ScoredPhoto(
         np.array([[0, 0, 40, 40], [100, 0, 140, 40], [200, 0, 240, 40.0]]),
         np.array([0, 0, 0]),
-        np.array([[0, 0, 40, 40], [100, 0, 140, 40], [200, 0, 240, 40.0]]),
-        np.array([0.9, 0.8, 0.7]),
-        np.array([[0.9, 0.1], [0.6, 0.4], [0.1, 0.9]]),
+        np.array([[0, 0, 40, 40], [100, 0, 140, 40], [200, 0, 240, 40.0], *[[0, 99, 40, 139]] * 3]),
+        np.array([0.9, 0.8, 0.7, 0.9, 0.9, 0.9]),
+        np.array([[0.9, 0.1], [0.6, 0.4], [0.1, 0.9], [0.3, 0.7], [0.21, 0.79], [0.19, 0.81]]),
     )
     made = type(judged)(CLASSES, 2, 0.8, (Path("a.png"),), {(0, 0.3): [photo]}, 0)
     report = evaluate_chain(made, Setting(0.5, 0.3), resamples=0)
     assert report.found[0].right["with_mask"] == (2, 3)
     assert report.found[0].sure_right["with_mask"] == (1, 2)
     assert "right of the sure (>=0.8)" in chain_text(report, "ssd")
+    found = report.found[0]
+    assert (found.false_boxes_per_photo, found.sure_false_boxes_per_photo) == (3, 1)
     assert report.precision[0].per_class["without_mask"] is None  # none annotated
     assert report.precision[0].interval == (None, None)
 

@@ -100,6 +100,17 @@ def test_the_threshold_of_the_card_says_which_verdicts_are_sure(portrait, detect
         assert (face.is_sure, face.label, face.probabilities) == (is_sure, "b", (0.25, 0.75))
 
 
+def test_what_is_hardly_likelier_than_its_opposite_is_no_verdict(portrait, detector):
+    """Whatever the card says: of boxes around no face many are judged so."""
+    for probability, is_sure in ((0.69, False), (0.71, True)):
+        for thresholds in ({}, {"not_sure": 0.0}, {"not_sure": 0.6}):
+            album = Album(32, 0.0)
+            album.card = dataclasses.replace(album.card, thresholds=thresholds)
+            album.predict = lambda crops, p=probability: np.full((len(crops), 2), (1 - p, p))
+            (face,) = Pipeline(detector, album)(portrait)
+            assert (face.is_sure, face.label) == (is_sure, "b")
+
+
 def frames_of(image, count, is_still=False):
     return [Frame(image, index, index / 25, "clip", is_still) for index in range(count)]
 

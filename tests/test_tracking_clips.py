@@ -27,7 +27,7 @@ def recording(data, face_folder):
 @pytest.mark.parametrize("model", ["mask_detector.tflite", "mask_detector_3class.tflite"])
 def test_four_people_put_masks_on(recording, model):
     classifier = load_classifier(ROOT / "models" / model)
-    names, least = classifier.card.class_names, classifier.card.thresholds["not_sure"]
+    names, least = classifier.card.class_names, classifier.card.least_confidence
     pipeline, tracker = Pipeline(None, classifier), FaceTracker(names, least)
     single, held = {}, {}  # of each track: what it shows, frame by frame and by its track
     asked = 0

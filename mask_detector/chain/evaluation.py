@@ -50,6 +50,7 @@ class FoundScore:
     right: dict[str, tuple[int, int]]  # class -> right verdicts, found
     sure_right: dict[str, tuple[int, int]]  # the same of verdicts the model is sure of
     false_boxes_per_photo: float  # boxes that overlap no annotated face
+    sure_false_boxes_per_photo: float  # those of them that get a verdict the model is sure of
     double_boxes_per_photo: float  # further boxes on a face
 
 
@@ -169,7 +170,9 @@ def found_score(judged: JudgedPhotos, photos: list[ScoredPhoto], iou: float) -> 
     """Count found faces per class and size, right verdicts among them, and false boxes."""
     matches = [match(photo.overlaps, photo.scores, iou) for photo in photos]
     right, sure_right = _right_verdicts(judged, photos, matches)
-    false_boxes = count_false_boxes(photos, iou)
+    false_boxes, sure_false = (
+        count_false_boxes(photos, iou, least) for least in (0.0, judged.not_sure)
+    )
     unmatched = sum(int((face_of < 0).sum()) for face_of in matches)
     return FoundScore(
         iou=iou,
@@ -177,6 +180,7 @@ def found_score(judged: JudgedPhotos, photos: list[ScoredPhoto], iou: float) -> 
         right=right,
         sure_right=sure_right,
         false_boxes_per_photo=false_boxes / len(photos),
+        sure_false_boxes_per_photo=sure_false / len(photos),
         double_boxes_per_photo=(unmatched - false_boxes) / len(photos),
     )
 
@@ -205,9 +209,17 @@ def count_found(
     return found
 
 
-def count_false_boxes(photos: list[ScoredPhoto], iou: float) -> int:
-    """How many boxes overlap no annotated face by so much."""
-    return sum(int((photo.overlaps.max(axis=1, initial=0.0) < iou).sum()) for photo in photos)
+def count_false_boxes(photos: list[ScoredPhoto], iou: float, least_confidence: float = 0.0) -> int:
+    """How many boxes overlap no annotated face by so much, and get a verdict of that confidence."""
+    return sum(
+        int(
+            (
+                (photo.overlaps.max(axis=1, initial=0.0) < iou)
+                & (photo.probabilities.max(axis=1, initial=0.0) >= least_confidence)
+            ).sum()
+        )
+        for photo in photos
+    )
 
 
 @dataclass(frozen=True)

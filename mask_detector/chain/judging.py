@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 from mask_detector.annotations.formats import read_boxes
 from mask_detector.audit import audit_dataset
-from mask_detector.calibration import NOT_SURE_THRESHOLD
 from mask_detector.detection_scores import ScoredPhoto
 from mask_detector.errors import DatasetError, UnreadableImageError
 from mask_detector.face_boxes import edges_of
@@ -48,7 +47,7 @@ class JudgedPhotos:
 
     class_names: tuple[str, ...]  # the model's, then annotated ones that it does not know
     known: int  # how many of them the model knows
-    not_sure: float  # the model's threshold: verdicts below it are not given; 0 without one
+    not_sure: float  # the model's threshold: verdicts below it are not given
     paths: tuple[Path, ...]  # of the photos that could be read, in the order of `photos`
     photos: dict[tuple[int, float], list[ScoredPhoto]]
     unreadable: int  # photos left out
@@ -111,7 +110,7 @@ def judge_photos(
             verdicts = [face.probabilities for face in pipeline.judge(image, boxes[size])]
             probabilities = np.array(verdicts, float).reshape(-1, known)
             judged[size, margin].append(score_photo(photo, labels, boxes[size], probabilities))
-    not_sure = classifier.card.thresholds.get(NOT_SURE_THRESHOLD, 0.0)
+    not_sure = classifier.card.least_confidence
     unreadable = len(photos) - len(paths)
     return JudgedPhotos(class_names, known, not_sure, tuple(paths), judged, unreadable)
 

@@ -58,19 +58,20 @@ def _sizes(min_side: int) -> str:
 
 
 def _found_lines(score: FoundScore, not_sure: float) -> list[str]:
-    head = [f"faces found, IoU {score.iou}", *SIZE_NAMES, "all", "right verdicts"]
-    if not_sure:
-        head.append(f"right of the sure (>={not_sure:g})")
+    head = [
+        *(f"faces found, IoU {score.iou}", *SIZE_NAMES, "all", "right verdicts"),
+        f"right of the sure (>={not_sure:.3g})",
+    ]
     rows = []
     for name, found in score.found.items():
         row = [name, *(_part(found[size]) for size in (*SIZE_NAMES, "all"))]
         row.append(_part(score.right[name]) if name in score.right else "-")
-        if not_sure:
-            row.append(_part(score.sure_right[name]) if name in score.right else "-")
+        row.append(_part(score.sure_right[name]) if name in score.right else "-")
         rows.append(row)
     return [
         *table_lines([head, *rows]),
-        f"false boxes per photo {score.false_boxes_per_photo:.2f}, further boxes on a found face "
+        f"false boxes per photo {score.false_boxes_per_photo:.2f} (with a sure verdict "
+        f"{score.sure_false_boxes_per_photo:.2f}), further boxes on a found face "
         f"{score.double_boxes_per_photo:.2f}",
     ]
 

@@ -26,7 +26,6 @@ def evaluate_dataset(args: argparse.Namespace) -> dict[str, Any]:
     With one margin, as always with whole pictures, its summary stands at the top.
     """
     from mask_detector.audit import audit_dataset
-    from mask_detector.calibration import NOT_SURE_THRESHOLD
     from mask_detector.crop_evaluation import evaluate_crops, judge_crops, list_crops
     from mask_detector.crop_report import crop_text
     from mask_detector.evaluation_summary import summary_of
@@ -44,7 +43,7 @@ def evaluate_dataset(args: argparse.Namespace) -> dict[str, Any]:
             f"its photos are judged whole; leave them out"
         )
     judged = judge_crops(crops, classifier, args.margin or [card.crop_margin])
-    not_sure = card.thresholds.get(NOT_SURE_THRESHOLD, 0.0)
+    not_sure = card.least_confidence
     reports = [evaluate_crops(crops, p, margin, not_sure) for margin, p in judged.items()]
     print(crop_text(crops, reports))
     for report in reports if args.output else []:

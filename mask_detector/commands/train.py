@@ -273,7 +273,7 @@ def _report_text(result: TrainingResult) -> str:
         f"{report_text(result.calibrated, result.labels, result.report)}"
         f"temperature {card.temperature:.3f}, fitted on the validation split "
         f"(calibration error without it {before:.4f})\n"
-        f'"not sure" below {card.thresholds["not_sure"]:.3f}: {1 - result.is_sure.mean():.1%} of '
+        f'"not sure" below {card.least_confidence:.3f}: {1 - result.is_sure.mean():.1%} of '
         f"the test split; of the verdicts given {given} are right\n\n"
         f"photos and marked faces:\n{_sources_text(card.training_data['sources'])}\n"
     )
