@@ -170,7 +170,7 @@ def export_variants(
         source: its file, with a card.
         outputs: the file to write for each of the formats wanted.
         pictures: see `draw_pictures`.
-        most_loss: balanced accuracy that a file may lose, in percentage points.
+        most_loss: balanced accuracy that a file may lose, in percentage points, see `Bound`.
         is_lenient: of a network that LiteRT or ONNX can't run only warn.
 
     Raises:

@@ -102,7 +102,18 @@ def parity_of(before, after, labels):
     "after, bound, words",
     [
         ([0.1, 0.4, 0.6, 0.9], Bound(), ""),
-        ([0.1, 0.6, 0.6, 0.9], Bound(), "loses 25.00 percentage points of balanced accuracy, more"),
+        ([0.1, 0.6, 0.6, 0.9], Bound(), ""),  # a picture of four proves nothing
+        ([0.1, 0.6, 0.6, 0.9], Bound(loss=0), "loses 25.00 percentage points of balanced accuracy"),
+        (
+            [0.6, 0.6, 0.6, 0.9],
+            Bound(),
+            "loses 50.00 percentage points of balanced accuracy, more than 25 (one picture)",
+        ),
+        (
+            [0.6, 0.6, 0.6, 0.9],
+            Bound(loss=30),
+            "loses 50.00 percentage points of balanced accuracy, more than 30",
+        ),
         ([0.1, 0.6, 0.6, 0.9], Bound(loss=25.0), ""),
         ([0.1, 0.4, 0.6, 0.96], Bound(difference=0.05), "moves a probability by 0.0600, more"),
         ([0.1, 0.4, 0.6, 0.94], Bound(difference=0.05), ""),

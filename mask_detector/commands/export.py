@@ -60,8 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.5,
         metavar="POINTS",
-        help="an export that loses more balanced accuracy than this, in percentage points, is "
-        "refused",
+        help="an export that loses more balanced accuracy than this, in percentage points, and "
+        "more than one picture's worth of it, is refused; 0: one that loses any",
     )
 
 

@@ -24,7 +24,7 @@ from mask_detector.types import ModelCard, Sample
 class Bound:
     """What an export may lose; beyond it the file is refused."""
 
-    loss: float = 0.5  # balanced accuracy, percentage points
+    loss: float = 0.5  # balanced accuracy, percentage points; one picture is no loss, but for 0
     difference: float = 1.0  # of two probabilities; 1 allows any
 
 
@@ -71,6 +71,12 @@ class Parity:
         return 100 * (self.before.accuracy - self.after.accuracy)
 
     @property
+    def one_picture(self) -> float:
+        """Balanced accuracy that a picture of the rarest class is worth, in percentage points."""
+        counts = np.unique(self.before.labels, return_counts=True)[1]
+        return 100 / (len(counts) * counts.min())
+
+    @property
     def agreement(self) -> float:
         """Part of the crops to which both give the same verdict."""
         verdicts = [judged.probabilities.argmax(axis=1) for judged in (self.before, self.after)]
@@ -83,10 +89,12 @@ class Parity:
 
     def problem(self, bound: Bound) -> str:
         """What lies beyond the bound, in words; empty where nothing does."""
-        if self.loss > bound.loss:
+        # Of few pictures one is more than any bound, and proves nothing.
+        most = max(bound.loss, self.one_picture) if bound.loss > 0 else bound.loss
+        if self.loss > most + 1e-9:
             return (
                 f"loses {self.loss:.2f} percentage points of balanced accuracy, more than "
-                f"{bound.loss:g}"
+                f"{most:.3g}" + (" (one picture)" if most > bound.loss else "")
             )
         if self.largest_difference > bound.difference:
             return (
