@@ -8,7 +8,7 @@ for margin, probabilities in judge_crops(crops, classifier, [0.0, 0.3]).items():
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
@@ -23,6 +23,8 @@ from mask_detector.cores import core_count
 from mask_detector.curves import ClassCurves, curves_of
 from mask_detector.errors import DatasetError
 from mask_detector.evaluation import SIZE_NAMES, evaluate, size_of
+from mask_detector.face_crops import add_face_crops
+from mask_detector.face_detectors import FaceDetector
 from mask_detector.images import cut_out, read_image
 from mask_detector.intervals import Estimate, Scores, estimate_scores, proportion
 from mask_detector.labels import model_class_of
@@ -49,8 +51,8 @@ class Crops:
 
     @property
     def is_marked(self) -> bool:
-        """Whether these are faces cut out of photos, so that a margin means something."""
-        return self.samples[0].box is not None
+        """Whether faces are cut out of photos, so that a margin means something."""
+        return any(sample.box is not None for sample in self.samples)
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,17 @@ def list_crops(
     return Crops(audit.root, model_classes, tuple(samples), dict(left_out), unused)
 
 
+def with_faces_cut_out(crops: Crops, new_detector: Callable[[], FaceDetector]) -> Crops:
+    """The same, with the face in place of each photo that shows one alone, as training judges.
+
+    Args:
+        crops: whole photos.
+        new_detector: see `face_crops.add_face_crops`.
+    """
+    judged = add_face_crops({"test": list(crops.samples)}, new_detector)["test"]
+    return replace(crops, samples=tuple(judged))
+
+
 def judge_crops(
     crops: Crops,
     classifier: MaskClassifier,
@@ -187,10 +200,13 @@ def evaluate_crops(
 
 
 def _recall_by_size(crops: Crops, is_right: np.ndarray) -> tuple[dict[str, Estimate], ...]:
-    sizes = size_of([min(sample.box.width, sample.box.height) for sample in crops.samples])
+    boxes = [sample.box for sample in crops.samples]
+    is_cut_out = np.array([box is not None for box in boxes])
+    sizes = size_of([min(box.width, box.height) if box else 0 for box in boxes])
     result = []
     for label in range(len(crops.class_names)):
-        masks = [(crops.labels == label) & (sizes == size) for size in range(len(SIZE_NAMES))]
+        of_class = is_cut_out & (crops.labels == label)
+        masks = [of_class & (sizes == size) for size in range(len(SIZE_NAMES))]
         shares = [proportion(is_right[mask].sum(), mask.sum()) for mask in masks]
         result.append(dict(zip(SIZE_NAMES, shares, strict=True)))
     return tuple(result)

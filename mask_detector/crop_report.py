@@ -23,7 +23,10 @@ def crop_text(crops: Crops, reports: Sequence[CropReport]) -> str:
     counts = np.bincount(crops.labels, minlength=len(crops.class_names))
     classes = ", ".join(f"{name} {n}" for name, n in zip(crops.class_names, counts, strict=True))
     kind = "face" if crops.is_marked else "photo"
+    whole_count = sum(sample.box is None for sample in crops.samples)
     lines = [f"{counted(len(crops.samples), kind)}: {classes}"]
+    if crops.is_marked and whole_count:
+        lines.append(f"judged whole: {counted(whole_count, 'photo')} without one face alone")
     lines += [f"left out: {counted(n, kind)} {reason}" for reason, n in crops.left_out.items()]
     if crops.unused_files:
         files = counted(crops.unused_files, "file")

@@ -323,6 +323,8 @@ def test_one_part_of_marked_photos_at_several_margins(run, quick_model, tmp_path
     written = json.loads((tmp_path / "out" / "figures.json").read_text())
     assert [report["margin"] for report in written["margins"]] == [0.0, 0.2]
     assert written["smallest_face"] == 24
+    done = run(*EVALUATE, "--dataset", root, "-m", quick_model, "--crop", "faces")
+    assert_clear_error(done, "--crop faces", "are marked", code=2)
 
 
 @pytest.mark.parametrize(
@@ -334,6 +336,8 @@ def test_one_part_of_marked_photos_at_several_margins(run, quick_model, tmp_path
         (2, ["--dataset", "{faces}", "--confidence", "0.3"], ["--confidence", "--boxes"]),
         (2, ["--boxes", "{faces}", "--sweep", "--output", "{faces}"], ["--output", "--sweep"]),
         (2, ["--boxes", "{faces}", "--smallest-face", "30"], ["--smallest-face", "--dataset"]),
+        (2, ["--boxes", "{faces}", "--crop", "faces"], ["--crop", "--dataset"]),
+        (2, ["--dataset", "{faces}", "--smallest-face", "30"], ["--smallest-face", "has none"]),
         (1, ["--dataset", "{faces}/none"], ["none", "one folder of photos per class"]),
         (1, ["--dataset", "{faces}", "--output", "{model}/out"], ["out", "can't be written"]),
         (1, ["--dataset", "{faces}", "--json", "{faces}/no/f.json"], ["f.json", "no folder"]),

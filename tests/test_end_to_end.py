@@ -8,7 +8,9 @@ import pytest
 from conftest import SHIPPED_MODEL
 
 
-def test_a_small_training_on_real_photos_judges_others(data, imagenet, tmp_path, run, face_folder):
+def test_a_small_training_on_real_photos_judges_others(
+    data, imagenet, tmp_path, run, run_here, face_folder
+):
     """Every twentieth photo of the real set trains; photos of another source are judged."""
     for name in ("with_mask", "without_mask"):
         (tmp_path / "dataset" / name).mkdir(parents=True)
@@ -27,7 +29,15 @@ def test_a_small_training_on_real_photos_judges_others(data, imagenet, tmp_path,
     assert 1.5 < int(pictures[1]) / int(counts[1]) < 2  # most faces are found, and shown twice
     from mask_detector.mask_classifiers import load_classifier
 
-    assert accuracy_on_other_faces(load_classifier(tmp_path / "m.keras"), data) > 0.85
+    classifier = load_classifier(tmp_path / "m.keras")
+    assert accuracy_on_other_faces(classifier, data) > 0.85
+    options = ("--part", "test", "--crop", "faces", "--face", face_folder, "--json")
+    judged = run_here(
+        "evaluate", "--dataset", "dataset", "-m", "m.keras", *options, cwd=tmp_path
+    )  # as the training judged it
+    assert "judged whole: " in judged.stderr
+    figures, card = json.loads(judged.stdout), classifier.card
+    assert figures["confusion_matrix"] == card.metrics["confusion_matrix"]
 
 
 def accuracy_on_other_faces(classifier, data):

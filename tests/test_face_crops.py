@@ -6,9 +6,11 @@ import pytest
 from conftest import textured_photo
 from data_sets import write
 
+from mask_detector.commands.cropping import with_face_crops
 from mask_detector.detection_scores import iou_of
 from mask_detector.face_boxes import edges_of
 from mask_detector.face_crops import add_face_crops, open_training_detector
+from mask_detector.training_data import TrainingData
 from mask_detector.types import FaceBox, Sample
 
 
@@ -70,6 +72,25 @@ def test_faces_that_are_marked_stay_as_they_are_marked(photos, face_folder):
     marked = Sample(photos["bare"], 0, 1, FaceBox(1, 2, 30, 40, 1.0))
     splits = {"train": [marked], "val": [], "test": [marked]}
     assert looked_at(splits, face_folder) == splits
+
+
+@pytest.mark.parametrize(
+    ("crop", "class_names", "is_cut_out"),
+    [
+        ("none", ("with_mask", "without_mask"), False),
+        ("auto", ("with_mask", "without_mask"), True),
+        ("auto", ("faulty", "sound"), False),
+        ("faces", ("faulty", "sound"), True),
+    ],
+)
+def test_training_and_export_see_faces_where_the_option_says_so(
+    photos, face_folder, crop, class_names, is_cut_out
+):
+    samples = [Sample(photos["bare"], 1, 7)]
+    data = TrainingData(class_names, {"train": samples, "val": samples}, {}, 0, (), "")
+    splits = with_face_crops(data, crop, face_folder).splits
+    assert (splits == data.splits) is not is_cut_out
+    assert (splits["val"][0].box is not None) is is_cut_out
 
 
 def test_many_photos_keep_their_order_and_their_own_faces(portrait, face_folder, tmp_path):

@@ -54,7 +54,7 @@ FLOORS = [
     {"benchmark.report", "benchmark.plot", "explaining.mistakes"},
     {"explaining.mistakes_page"},
     {"commands.argument_types"},
-    {"commands.shared"},
+    {"commands.shared", "commands.cropping"},
     {"commands.evaluating", "commands.evaluating_chain", "commands.looking"},
     {"commands.audit", "commands.train", "commands.image", "commands.guarding",
      "commands.outputs", "commands.fetch_dataset", "commands.evaluate", "commands.export",

@@ -125,7 +125,7 @@ def test_a_model_without_mistakes_makes_a_page_that_says_so(model, photos, tmp_p
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--margin", "0.1"], "--margin is for marked faces"),
+        (["--margin", "0.1"], "--margin is for faces that are cut out"),
         (["-o", "{photos}/blue/00.png/out"], "can't be written"),
         (["-m", "models/mask_detector.tflite"], "no gradients"),
     ],

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mask_detector.commands.argument_types import fraction, list_of
+from mask_detector.commands.cropping import add_crop_argument
 from mask_detector.commands.evaluating import evaluate_dataset
 from mask_detector.commands.evaluating_chain import evaluate_boxes
 from mask_detector.commands.shared import add_judging_arguments, add_part_arguments
@@ -61,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --boxes: the detector's boxes as they come, not brought to those people draw; "
         "the SSD sees the picture once, stretched to a square, as in tutorials",
     )
+    add_crop_argument(parser)
     add_part_arguments(parser)
     parser.add_argument(
         "--json",
@@ -111,7 +113,7 @@ def _check_way(args: argparse.Namespace) -> None:
         "--no-pyramid": not args.pyramid,
     }
     if args.boxes:
-        foreign = {"--smallest-face": args.smallest_face}
+        foreign = {"--smallest-face": args.smallest_face, "--crop": args.crop != "none"}
     for option, is_given in foreign.items():
         if is_given:
             raise OptionError(f"{option} goes with --{other}, not with --{way}; leave it out")

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mask_detector.commands.cropping import judged_crops
 from mask_detector.commands.shared import open_classifier
 from mask_detector.errors import OptionError
 from mask_detector.types import SMALLEST_SIDE
@@ -36,11 +37,16 @@ def evaluate_dataset(args: argparse.Namespace) -> dict[str, Any]:
     card = classifier.card
     photos = photos_of_part(audit, args.part, args.split_seed, card.class_names)
     smallest = SMALLEST_SIDE if args.smallest_face is None else args.smallest_face
-    crops = list_crops(audit, photos, card.class_names, smallest)
-    if not crops.is_marked and (args.margin or args.smallest_face):
+    found = list_crops(audit, photos, card.class_names, smallest)
+    if args.smallest_face and not found.is_marked:
         raise OptionError(
-            f"--margin and --smallest-face are for marked faces, which {args.dataset} has none of: "
-            f"its photos are judged whole; leave them out"
+            f"--smallest-face is for marked faces, which {args.dataset} has none of; leave it out"
+        )
+    crops = judged_crops(args, found)
+    if args.margin and not crops.is_marked:
+        raise OptionError(
+            f"--margin is for faces that are cut out, and the photos of {args.dataset} are judged "
+            f"whole; leave it out, or see --crop faces"
         )
     judged = judge_crops(crops, classifier, args.margin or [card.crop_margin])
     not_sure = card.least_confidence

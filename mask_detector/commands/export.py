@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask_detector.commands.argument_types import number_formats
+from mask_detector.commands.cropping import with_face_crops
+from mask_detector.commands.shared import add_face_argument
 from mask_detector.engines import sibling_path
 from mask_detector.errors import MaskDetectorError, ModelError, OptionError
 from mask_detector.runtimes.onnx_runtime import EXPORTING, check_installed
@@ -63,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an export that loses more balanced accuracy than this, in percentage points, and "
         "more than one picture's worth of it, is refused; 0: one that loses any",
     )
+    add_face_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -79,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
             f"{args.model} can't be exported; expected a .keras or .h5 file that this program "
             f"has trained"
         )
-    pictures = _pictures(args.dataset, card)
+    pictures = _pictures(args, card)
     if "int8" in outputs:
         print(f"{counted(len(pictures.shown), 'picture')} of the train split shown to int8")
     model = load_keras(args.model)
@@ -112,14 +115,15 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path]:
     return {name: args.output}
 
 
-def _pictures(datasets: list[Path], card: ModelCard) -> Pictures:
-    """Pictures to show to the converter, and others to judge, split as the training split them."""
+def _pictures(args: argparse.Namespace, card: ModelCard) -> Pictures:
+    """Pictures to show to the converter, and others to judge, as the training saw them."""
     from mask_detector.audit import audit_dataset
     from mask_detector.export import draw_pictures
     from mask_detector.training_data import gather
 
     options = card.training_options
     seed = options.get("split_seed", options.get("seed", 42))
-    audits = [audit_dataset(dataset) for dataset in datasets]
+    audits = [audit_dataset(dataset) for dataset in args.dataset]
     data = gather(audits, split_seed=seed, class_names=card.class_names)
+    data = with_face_crops(data, options.get("crop", "none"), args.face)
     return draw_pictures(data.splits, _JUDGED_COUNT, seed)

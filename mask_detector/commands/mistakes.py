@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask_detector.commands.argument_types import fraction, whole_number
+from mask_detector.commands.cropping import add_crop_argument, judged_crops
 from mask_detector.commands.looking import add_heat_arguments, open_explainer
-from mask_detector.commands.shared import add_model_arguments, add_part_arguments
+from mask_detector.commands.shared import (
+    add_face_argument,
+    add_model_arguments,
+    add_part_arguments,
+)
 from mask_detector.errors import OptionError, writing
 from mask_detector.wording import counted
 
@@ -36,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how far a crop reaches beyond its box, as a part of the box per side "
         "(default: what the model was trained with)",
     )
+    add_crop_argument(parser)
+    add_face_argument(parser)
     add_part_arguments(
         parser,
         "; labels of photos that the model was trained on look right to it even where they are "
@@ -74,11 +81,11 @@ def run(args: argparse.Namespace) -> int:
     audit = audit_dataset(args.dataset, least_classes=1)
     class_names = network.card.class_names
     photos = photos_of_part(audit, args.part, args.split_seed, class_names)
-    crops = list_crops(audit, photos, class_names)
+    crops = judged_crops(args, list_crops(audit, photos, class_names))
     if args.margin is not None and not crops.is_marked:
         raise OptionError(
-            f"--margin is for marked faces, which {args.dataset} has none of: its photos are "
-            f"judged whole; leave it out"
+            f"--margin is for faces that are cut out, and the photos of {args.dataset} are judged "
+            f"whole; leave it out, or see --crop faces"
         )
     wanted = network.card.crop_margin if args.margin is None else args.margin
     judged = judge_crops(crops, KerasClassifier(network.run, network.card), [wanted])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask_detector.commands.argument_types import number_formats_or_none
+from mask_detector.commands.cropping import with_face_crops
 from mask_detector.commands.shared import add_face_argument
 from mask_detector.errors import MaskDetectorError, OptionError, writing
 from mask_detector.runtimes.onnx_runtime import EXPORTING, check_installed
@@ -138,8 +139,7 @@ def gather_data(args: argparse.Namespace, options: TrainingOptions) -> TrainingD
         audits.append(audit_dataset(root))
         print(audit_text(audits[-1]))
     data = gather(audits, split_seed=options.split_seed, class_names=class_names_of(args.classes))
-    if options.crop == "faces" or (options.crop == "auto" and data.speaks_of_masks):
-        data = _with_face_crops(args, data)
+    data = with_face_crops(data, options.crop, args.face)
     print(_sources_text(data.sources))
     if data.shared_count:
         shared = counted(data.shared_count, "photo")
@@ -150,15 +150,6 @@ def gather_data(args: argparse.Namespace, options: TrainingOptions) -> TrainingD
         print("\n".join(f"  {path}" for path in data.contradictions))
     print(_sources_text({"pictures": {split: len(part) for split, part in data.splits.items()}}))
     return data
-
-
-def _with_face_crops(args: argparse.Namespace, data: TrainingData) -> TrainingData:
-    from mask_detector.assets import face_folder
-    from mask_detector.face_crops import add_face_crops, open_training_detector
-
-    folder = face_folder(args.face)
-    splits = add_face_crops(data.splits, lambda: open_training_detector(folder))
-    return dataclasses.replace(data, splits=splits)
 
 
 def _check_writable(path: Path) -> None:
