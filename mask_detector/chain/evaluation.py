@@ -211,15 +211,12 @@ def count_found(
 
 def count_false_boxes(photos: list[ScoredPhoto], iou: float, least_confidence: float = 0.0) -> int:
     """How many boxes overlap no annotated face by so much, and get a verdict of that confidence."""
-    return sum(
-        int(
-            (
-                (photo.overlaps.max(axis=1, initial=0.0) < iou)
-                & (photo.probabilities.max(axis=1, initial=0.0) >= least_confidence)
-            ).sum()
-        )
-        for photo in photos
-    )
+    count = 0
+    for photo in photos:
+        is_false = photo.overlaps.max(axis=1, initial=0.0) < iou
+        is_given = photo.probabilities.max(axis=1, initial=0.0) >= least_confidence
+        count += int((is_false & is_given).sum())
+    return count
 
 
 @dataclass(frozen=True)
