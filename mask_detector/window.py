@@ -30,6 +30,7 @@ class WindowSink(FrameSink):
 
     TITLE = "mask detector (q ends)"
     _END_KEYS = (ord("q"), ord("Q"), 27)
+    _MODIFIERS = range(0xFFE1, 0xFFEF)  # X11's Shift, Ctrl, Alt ...: held down for another key
     _MOST_WIDTH, _MOST_HEIGHT = 1280, 720  # of a window as it opens, in pixels; it can be pulled
     _PHOTO_WAIT_MS = 50  # for a key, before other things get their turn
 
@@ -73,9 +74,11 @@ class WindowSink(FrameSink):
         cv2.imshow(self.TITLE, picture)
 
     def idle(self) -> None:
-        key = cv2.waitKey(self._PHOTO_WAIT_MS if self.is_held else 1) & 0xFF
-        self.wants_stop = key in self._END_KEYS or not self._is_open()
-        self.is_held = self.is_held and key == 0xFF and not self.wants_stop
+        code = cv2.waitKeyEx(self._PHOTO_WAIT_MS if self.is_held else 1)
+        is_pressed = code != -1 and code & 0xFFFF not in self._MODIFIERS
+        is_end = is_pressed and code & 0xFF in self._END_KEYS
+        self.wants_stop = is_end or not self._is_open()
+        self.is_held = self.is_held and not is_pressed and not self.wants_stop
 
     def _is_open(self) -> bool:
         if not self._is_sized:

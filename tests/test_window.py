@@ -123,7 +123,7 @@ def test_a_key_or_closing_the_window_ends_the_watch(what, key, watcher, screen):
 def test_a_photo_stays_until_a_key_is_pressed(watcher, screen):
     process, window = watcher("photos")
     time.sleep(1)
-    for key in ("space", "n", "q"):
+    for key in ("shift", "alt", "space", "n", "q"):  # who goes to another window presses Alt
         screen.press(window, key)
     assert end_of(process) == 3
 
