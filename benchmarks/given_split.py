@@ -57,7 +57,10 @@ def report(args: argparse.Namespace) -> None:
     Raises:
         MaskDetectorError: several sources, one whose split is of no use, or what training raises.
     """
-    (root,) = args.dataset or [Path("dataset")]
+    roots = args.dataset or [Path("dataset")]
+    if len(roots) > 1:
+        raise OptionError(f"--dataset: expected one published set, not {len(roots)}")
+    root = roots[0]
     with as_they_lie():
         audit = audit_dataset(root)
         if not audit.keeps_given_split or "test" not in {p.listed.split for p in audit.photos}:

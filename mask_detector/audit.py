@@ -138,8 +138,8 @@ def audit_dataset(root: Path, *, least_classes: int = 2) -> Audit:
     for listed in listing.photos:
         if (listed.class_name, listed.split) not in present:
             place = f"the {listed.split} split of {root}" if listed.split else root
-            claimed = [p for paths in contradictions for p in paths if p == listed.path]
-            why = "; the very files lie in another class, too" if claimed else ""
+            is_claimed = any(listed.path in paths for paths in contradictions)
+            why = "; the very files lie in another class, too" if is_claimed else ""
             raise DatasetError(
                 f"class {listed.class_name} in {place} has not one usable photo{why}, as "
                 f"{listed.path}"

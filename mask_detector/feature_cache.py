@@ -74,24 +74,17 @@ def extract(trunk: FrozenNetwork, batches: PictureBatches, path: Path) -> np.nda
     Returns:
         `(n, ...)` float16, mapped from the file.
     """
-    if not _is_whole(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part")
-        with writing(partial), partial.open("wb") as file:  # not mapped: a full disk would kill us
-            _write_features(trunk, batches, file)
-        partial.replace(path)
+    if path.exists():
+        try:
+            return np.load(path, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            logger.warning("%s is damaged (%s): computed anew", path, error)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    with writing(partial), partial.open("wb") as file:  # not mapped: a full disk would kill us
+        _write_features(trunk, batches, file)
+    partial.replace(path)
     return np.load(path, mmap_mode="r")
-
-
-def _is_whole(path: Path) -> bool:
-    if not path.exists():
-        return False
-    try:
-        np.load(path, mmap_mode="r")
-    except (OSError, ValueError) as error:
-        logger.warning("%s is damaged (%s): computed anew", path, error)
-        return False
-    return True
 
 
 def _write_features(trunk: FrozenNetwork, batches: PictureBatches, file: BinaryIO) -> None:

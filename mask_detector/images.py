@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from mask_detector.errors import UnreadableImageError, writing
+from mask_detector.replacing import replacing
 from mask_detector.types import FaceBox
 
 if TYPE_CHECKING:
@@ -125,18 +126,13 @@ def write_picture(image: np.ndarray, path: Path, parameters: Sequence[int] = ())
     Raises:
         MaskDetectorError: it can't be written.
     """
-    part = path.with_name(f".{path.name}.part")  # who is killed leaves no half a picture
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         is_encoded, data = cv2.imencode(path.suffix, image, parameters)
         if not is_encoded:
             raise OSError("OpenCV can't encode it")
-        try:
-            part.write_bytes(data.tobytes())  # not imwrite: it takes no name but plain text
-            part.replace(path)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+        with replacing(path) as partial:
+            partial.write_bytes(data.tobytes())  # not imwrite: it takes no name but plain text
 
 
 def resized(image: np.ndarray, width: int, height: int) -> np.ndarray:

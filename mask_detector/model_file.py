@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mask_detector.errors import ModelError, OptionError
+from mask_detector.replacing import replacing
 from mask_detector.runtimes.onnx_runtime import check_installed, metadata_of
 from mask_detector.types import ModelCard
 
@@ -113,7 +114,7 @@ def save_model(model: Any, card: ModelCard, path: Path) -> None:
         ModelError: another suffix, or a place that can't be written.
     """
     check_suffix(path)
-    with _replacing(path) as partial:
+    with _written(path) as partial:
         model.save(partial)
         if path.suffix == ".h5":
             import h5py
@@ -135,7 +136,7 @@ def save_tflite(data: bytes, card: ModelCard, path: Path) -> None:
     Raises:
         ModelError: a place that can't be written.
     """
-    with _replacing(path) as partial:
+    with _written(path) as partial:
         partial.write_bytes(data)
         _append_entry(card, partial)
 
@@ -156,23 +157,19 @@ def save_onnx(data: bytes, card: ModelCard, path: Path) -> None:
 
     network = onnx.load_model_from_string(data)
     onnx.helper.set_model_props(network, {CARD_ENTRY: _to_text(card)})
-    with _replacing(path) as partial:
+    with _written(path) as partial:
         partial.write_bytes(network.SerializeToString())
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A name to write to; it becomes `path` when all is written, and is gone if that fails."""
-    partial = path.with_name(f".{path.stem}.part{path.suffix}")
+def _written(path: Path) -> Iterator[Path]:
+    """The same in a folder that is made where it is missing; what goes wrong is a ModelError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(path)
+        with replacing(path) as partial:
+            yield partial
     except OSError as error:
         raise ModelError(f"{path} can't be written ({error})") from error
-    finally:
-        with contextlib.suppress(OSError):  # a folder that never was holds no part either
-            partial.unlink()
 
 
 def _append_entry(card: ModelCard, path: Path) -> None:

@@ -117,3 +117,27 @@ def portraits(root, count=20, start=0, names=("with_mask", "without_mask")):
 
 def gathered(*roots, seed=0, class_names=None):
     return gather([audit(root) for root in roots], split_seed=seed, class_names=class_names)
+
+
+PART_SIDE = 240
+
+
+def part(seed):
+    """A round machined part as no other: rings that all have, scratches and stains of its own."""
+    random = np.random.default_rng(seed)
+    photo = np.full((PART_SIDE, PART_SIDE), 150.0)
+    centre = (PART_SIDE // 2, PART_SIDE // 2)
+    for radius, grey in ((100, 200), (62, 40), (30, 190), (20, 120)):
+        cv2.circle(photo, centre, radius, float(grey), -1, cv2.LINE_AA)
+    for _ in range(40):
+        ends = random.integers(0, PART_SIDE, (2, 2))
+        ends[1] = ends[0] + random.integers(-18, 18, 2)
+        cv2.line(photo, ends[0].tolist(), ends[1].tolist(), float(random.integers(60, 230)), 2)
+    photo += cv2.GaussianBlur(random.normal(0, 40, photo.shape), (0, 0), 1.5)
+    return cv2.merge([np.clip(photo, 0, 255).astype(np.uint8)] * 3)
+
+
+def turned(photo, degrees, scale=1.0, shear=0.0):
+    change = cv2.getRotationMatrix2D((PART_SIDE / 2, PART_SIDE / 2), degrees, scale)
+    change = change @ np.array([[1, shear, -shear * PART_SIDE / 2], [0, 1, 0], [0, 0, 1]])
+    return cv2.warpAffine(photo, change, (PART_SIDE, PART_SIDE), borderMode=cv2.BORDER_REPLICATE)

@@ -4,8 +4,7 @@ import re
 
 import cv2
 import pytest
-from data_sets import write
-from test_turned_copies import part, turned
+from data_sets import part, turned, write
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +43,14 @@ def test_a_set_without_a_split_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["--dataset", str(tmp_path)])
     assert "expected folders train and test" in str(caught.value)
+
+
+def test_two_sets_are_refused(published):
+    from benchmarks.given_split import main
+
+    with pytest.raises(SystemExit) as caught:
+        main(["--dataset", str(published), "--dataset", str(published)])
+    assert "expected one published set, not 2" in str(caught.value)
 
 
 def test_a_photo_turned_is_another_one_only_inside(published):

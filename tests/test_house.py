@@ -14,8 +14,8 @@ PACKAGE = ROOT / "mask_detector"
 # Imports point strictly down: a room may use only rooms of lower floors.
 FLOORS = [
     {"__init__", "errors", "labels", "quiet", "capture.prefetching", "profiling", "display",
-     "stopping", "leaving", "closing", "cores", "pace", "wording", "file_hash", "orientations",
-     "photo_names", "split_names", "annotations.photo_files", "synthesis.head_pose",
+     "stopping", "leaving", "closing", "cores", "pace", "wording", "file_hash", "replacing",
+     "orientations", "photo_names", "split_names", "annotations.photo_files", "synthesis.head_pose",
      "synthesis.mask_shapes", "synthesis.mask_textures"},
     {"web_page", "synthesis.photo_light", "types", "calibration", "runtimes.litert_conversion",
      "runtimes.litert_runtime", "runtimes.onnx_runtime", "lettering", "capture.source_names",

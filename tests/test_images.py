@@ -10,8 +10,8 @@ import pytest
 from conftest import textured_photo
 from PIL import Image
 
-from mask_detector.errors import MaskDetectorError, UnreadableImageError
-from mask_detector.images import crop_face, fit, read_image, write_picture
+from mask_detector.errors import UnreadableImageError
+from mask_detector.images import crop_face, fit, read_image
 from mask_detector.types import FaceBox
 
 ORIENTATION = 0x0112  # EXIF tag
@@ -340,16 +340,3 @@ def test_fit_takes_views_with_turned_axes():
     photo = textured_photo(13)
     for view in (photo[..., ::-1], photo[::-1], photo[5:50, 70:3:-1]):
         np.testing.assert_array_equal(fit(view, 32), fit(np.ascontiguousarray(view), 32))
-
-
-def test_a_picture_that_cannot_be_put_in_its_place_leaves_nothing_behind(tmp_path):
-    (tmp_path / "taken.png" / "by a folder").mkdir(parents=True)
-    with pytest.raises(MaskDetectorError, match=r"taken\.png can't be written"):
-        write_picture(textured_photo(0), tmp_path / "taken.png")
-    assert [path.name for path in tmp_path.iterdir()] == ["taken.png"]
-
-
-def test_a_picture_written_is_read_again_with_its_channels_in_order(tmp_path):
-    photo = textured_photo(1)
-    write_picture(photo[..., ::-1], tmp_path / "new" / "größer.png")
-    np.testing.assert_array_equal(read_image(tmp_path / "new" / "größer.png"), photo)

@@ -3,36 +3,12 @@
 import cv2
 import numpy as np
 import pytest
-from data_sets import audit, write
+from data_sets import audit, part, turned, write
 
 from mask_detector.audit_report import audit_text, audit_to_dict
 from mask_detector.copies.fingerprints import fingerprint, near_duplicates
 from mask_detector.copies.turned_copies import turned_copies
 from mask_detector.parts import split_photos
-
-SIDE = 240
-
-
-def part(seed):
-    """A round machined part as no other: rings that all have, scratches and stains of its own."""
-    random = np.random.default_rng(seed)
-    photo = np.full((SIDE, SIDE), 150.0)
-    centre = (SIDE // 2, SIDE // 2)
-    for radius, grey in ((100, 200), (62, 40), (30, 190), (20, 120)):
-        cv2.circle(photo, centre, radius, float(grey), -1, cv2.LINE_AA)
-    for _ in range(40):
-        ends = random.integers(0, SIDE, (2, 2))
-        ends[1] = ends[0] + random.integers(-18, 18, 2)
-        cv2.line(photo, ends[0].tolist(), ends[1].tolist(), float(random.integers(60, 230)), 2)
-    photo += cv2.GaussianBlur(random.normal(0, 40, photo.shape), (0, 0), 1.5)
-    return cv2.merge([np.clip(photo, 0, 255).astype(np.uint8)] * 3)
-
-
-def turned(photo, degrees, scale=1.0, shear=0.0):
-    change = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), degrees, scale)
-    change = change @ np.array([[1, shear, -shear * SIDE / 2], [0, 1, 0], [0, 0, 1]])
-    return cv2.warpAffine(photo, change, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
-
 
 # What augmentation does to a photo; `(h, w, 3)` uint8 BGR in and out.
 CHANGES = {

@@ -30,20 +30,26 @@ def judged_crops(args: argparse.Namespace, crops: Crops) -> Crops:
     """The pictures to judge, cut out where `--crop` says so.
 
     Raises:
-        OptionError: faces shall be sought where they are marked.
+        OptionError: faces shall be sought where they are marked, or a margin goes around whole
+            photos.
     """
     from mask_detector.assets import face_folder
     from mask_detector.crop_evaluation import with_faces_cut_out
     from mask_detector.face_crops import open_training_detector
 
-    if args.crop == "none":
-        return crops
-    if crops.is_marked:
+    if args.crop == "faces":
+        if crops.is_marked:
+            raise OptionError(
+                f"--crop faces seeks faces, and those of {args.dataset} are marked; leave it out"
+            )
+        folder = face_folder(args.face)
+        crops = with_faces_cut_out(crops, lambda: open_training_detector(folder))
+    if args.margin is not None and not crops.is_marked:
         raise OptionError(
-            f"--crop faces seeks faces, and those of {args.dataset} are marked; leave it out"
+            f"--margin is for faces that are cut out, and the photos of {args.dataset} are judged "
+            f"whole; leave it out, or see --crop faces"
         )
-    folder = face_folder(args.face)
-    return with_faces_cut_out(crops, lambda: open_training_detector(folder))
+    return crops
 
 
 def with_face_crops(data: TrainingData, crop: str, face: Path) -> TrainingData:

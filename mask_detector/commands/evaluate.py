@@ -104,15 +104,16 @@ def run(args: argparse.Namespace) -> int:
 def _check_way(args: argparse.Namespace) -> None:
     """Say what is wrong now, not after minutes of work; refuse options that would do nothing."""
     way, other = ("dataset", "boxes") if args.dataset else ("boxes", "dataset")
-    foreign = {
-        "--sweep": args.sweep,
-        "--confidence": args.confidence,
-        "--raw-boxes": args.raw_boxes,
-        "--detector": args.detector != "ssd",
-        "--detect-size": any(args.detect_size),
-        "--no-pyramid": not args.pyramid,
-    }
-    if args.boxes:
+    if args.dataset:
+        foreign = {
+            "--sweep": args.sweep,
+            "--confidence": args.confidence,
+            "--raw-boxes": args.raw_boxes,
+            "--detector": args.detector != "ssd",
+            "--detect-size": any(args.detect_size),
+            "--no-pyramid": not args.pyramid,
+        }
+    else:
         foreign = {"--smallest-face": args.smallest_face, "--crop": args.crop != "none"}
     for option, is_given in foreign.items():
         if is_given:

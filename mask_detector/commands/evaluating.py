@@ -43,11 +43,6 @@ def evaluate_dataset(args: argparse.Namespace) -> dict[str, Any]:
             f"--smallest-face is for marked faces, which {args.dataset} has none of; leave it out"
         )
     crops = judged_crops(args, found)
-    if args.margin and not crops.is_marked:
-        raise OptionError(
-            f"--margin is for faces that are cut out, and the photos of {args.dataset} are judged "
-            f"whole; leave it out, or see --crop faces"
-        )
     judged = judge_crops(crops, classifier, args.margin or [card.crop_margin])
     not_sure = card.least_confidence
     reports = [evaluate_crops(crops, p, margin, not_sure) for margin, p in judged.items()]

@@ -14,7 +14,7 @@ from mask_detector.commands.shared import (
     add_model_arguments,
     add_part_arguments,
 )
-from mask_detector.errors import OptionError, writing
+from mask_detector.errors import writing
 from mask_detector.wording import counted
 
 if TYPE_CHECKING:
@@ -82,11 +82,6 @@ def run(args: argparse.Namespace) -> int:
     class_names = network.card.class_names
     photos = photos_of_part(audit, args.part, args.split_seed, class_names)
     crops = judged_crops(args, list_crops(audit, photos, class_names))
-    if args.margin is not None and not crops.is_marked:
-        raise OptionError(
-            f"--margin is for faces that are cut out, and the photos of {args.dataset} are judged "
-            f"whole; leave it out, or see --crop faces"
-        )
     wanted = network.card.crop_margin if args.margin is None else args.margin
     judged = judge_crops(crops, KerasClassifier(network.run, network.card), [wanted])
     ((margin, probabilities),) = judged.items()

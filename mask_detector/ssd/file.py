@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from mask_detector.errors import ModelError, writing
+from mask_detector.replacing import replacing
 
 NUMBER_FORMATS = ("int8", "float32")  # the quicker first
 BUILDER = 2  # goes up when files of an older builder are to be made anew
@@ -69,13 +70,8 @@ def write_ssd(file: SsdFile, folder: Path) -> Path:
     with zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(_PRIORS, priors.getvalue())
         archive.writestr(_RECORD, json.dumps({**facts, "network_bytes": len(file.network)}))
-    partial = path.with_name(f".{path.name}.part")
-    with writing(path):
-        try:
-            partial.write_bytes(content.getvalue())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+    with writing(path), replacing(path) as partial:
+        partial.write_bytes(content.getvalue())
     return path
 
 
